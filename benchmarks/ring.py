@@ -1,4 +1,4 @@
-"""Rate of packets that `RingSource` reads without a drop, beside tcpdump and dumpcap: ``python -m benchmarks.ring``.
+"""Rate of packets that rings and libpcap have without a drop, beside tcpdump and dumpcap: ``python -m benchmarks.ring``.
 
 Needs root. A sender in a network namespace of its own sends UDP packets of a given size at rising rates over a veth
 pair; the other end is captured. For each rate are printed the packets that were sent, those that the capture had and
@@ -22,6 +22,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from rustnet.probe.ring_socket import open_ring  # noqa: E402
+from rustnet.sources.libpcap import LibpcapSource  # noqa: E402
 from rustnet.sources.ring import RingSource  # noqa: E402
 from tests.live.namespaces import Namespace, sender, unavailable  # noqa: E402
 from tests.support.packets import udp_frame  # noqa: E402
@@ -77,11 +78,15 @@ def in_child(rate: int, seconds: float, size: int) -> tuple[int, int]:
     return pid, read
 
 
-def ours(rate: int, seconds: float, size: int, ring: int) -> tuple[int, int, int, float]:
-    """Packets sent, captured and dropped, and CPU seconds, with `RingSource`."""
-    opened, interface = open_ring("b", 0, ring)
+def ours(name: str, rate: int, seconds: float, size: int, ring: int) -> tuple[int, int, int, float]:
+    """Packets sent, captured and dropped, and CPU seconds, with `RingSource` or `LibpcapSource`."""
     until = time.monotonic() + seconds + LAG
-    source = RingSource([opened.detach()], [interface], lambda: time.monotonic() > until)
+    source: RingSource | LibpcapSource
+    if name == "libpcap":
+        source = LibpcapSource(["b"], lambda: time.monotonic() > until)
+    else:
+        opened, interface = open_ring("b", 0, ring)
+        source = RingSource([opened.detach()], [interface], lambda: time.monotonic() > until)
     pid, pipe = in_child(rate, seconds, size)
     before = resource.getrusage(resource.RUSAGE_SELF)
     captured = sum(frames.count for frames in source.batches(0.1))
@@ -89,6 +94,7 @@ def ours(rate: int, seconds: float, size: int, ring: int) -> tuple[int, int, int
     sent = int(os.read(pipe, 100))
     os.close(pipe)
     os.waitpid(pid, 0)
+    source.take_statistics(last=True)
     dropped = source.interfaces[0].dropped_kernel or 0
     source.close()
     return sent, captured, dropped, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -134,14 +140,14 @@ def main() -> None:
         "dumpcap": ["dumpcap", "-q", "-i", "b", "-B", str(options.ring), "-w", "/dev/null"],
     }
     print(f"{'capture':<10}{'wanted/s':>10}{'sent/s':>10}{'sent':>10}{'captured':>10}{'dropped':>10}{'CPU s/M':>9}")
-    best = dict.fromkeys(("rustnet", *(name for name in peers if shutil.which(name))), 0)
+    best = dict.fromkeys(("rustnet", "libpcap", *(name for name in peers if shutil.which(name))), 0)
     for rate in options.rates:
         for name in best:
             with Namespace() as namespace:
                 namespace.veth("a", "b")
                 arguments = (rate * 1000, options.seconds, options.size)
                 sent, captured, dropped, cpu = (
-                    ours(*arguments, options.ring << 20) if name == "rustnet" else peer(peers[name], *arguments)
+                    peer(peers[name], *arguments) if name in peers else ours(name, *arguments, options.ring << 20)
                 )
             reached = int(sent / options.seconds)
             if not dropped and captured == sent:

@@ -41,6 +41,7 @@ import socket
 import stat
 import struct
 import sys
+import threading
 import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
@@ -1429,6 +1430,8 @@ class Options:
     realtime: bool
     force: bool
     group: str | None
+    namespaces: bool = False
+    """Also record sockets of other network namespaces."""
 
 
 def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
@@ -1470,6 +1473,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     add("--host", metavar="NAME", help="name of this host in the lines (default: its own)")
     add("--netns", metavar="NAME|PATH|PID", help="record in this network namespace")
+    add(
+        "--namespaces",
+        action="store_true",
+        help="also record sockets of other network namespaces whose packets can be seen in this one",
+    )
     add("--no-cmdline", dest="cmdline", action="store_false", help="leave command lines out: they may hold secrets")
     add("--full-cmdline", action="store_true", help="do not hide what looks like a secret in command lines")
     add(
@@ -1758,6 +1766,8 @@ def raw_entry(table: str, columns: list[bytes], now: int) -> Entry:
 
 HELD_BACK = 16384
 """Lines that may wait for the hash of an executable."""
+OTHER_NAMESPACE = "-other-namespace"
+"""End of the quality of owners in other network namespaces than the recorder's."""
 ALWAYS_WRITTEN = {"pid", "process_name"}
 NOWHERE = {"protocol": "META", "local_addr": "0.0.0.0:0", "remote_addr": "0.0.0.0:0"}
 
@@ -1798,7 +1808,7 @@ class LineWriter:
         if held.released:
             keys["released_before"] = moment(held.released)
         if owners:
-            keys["attribution_match"] = held.match or entry.match
+            keys["attribution_match"] = quality(held.match or entry.match, elsewhere="network_namespace" in entry.keys)
             keys.pop("unowned_because", None)
         self._put(keys)
         self.count["lines"] += 1
@@ -1822,6 +1832,11 @@ class LineWriter:
         self.out.write(json.dumps(kept, separators=(",", ":")) + "\n")
 
 
+def quality(match: str, elsewhere: bool) -> str:
+    """How certain an owner is; ends of a socket ``elsewhere``, in another namespace, may be those of one here."""
+    return match + OTHER_NAMESPACE if elsewhere and not match.endswith(OTHER_NAMESPACE) else match
+
+
 # ----------------------------------------------------- kernel.py ------------------------------------------------------
 # The kernel's socket tables (sock_diag, linux/inet_diag.h) and its notices of sockets that end.
 
@@ -1836,9 +1851,11 @@ ANY_COOKIE = b"\xff" * 8
 class Kernel:
     """The kernel's socket tables of this program's network namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, notices: bool = True) -> None:
         self.dump = self._netlink(0)
         self.listener: socket.socket | None = None
+        if not notices:
+            return
         try:
             self.listener = self._netlink(DESTROY_GROUPS)
             self.listener.setblocking(False)
@@ -1905,6 +1922,332 @@ class Kernel:
                 if error.errno != errno.ENOBUFS:
                     raise
                 count["notices_lost"] += 1
+
+
+# ----------------------------------------------------- procfs.py ------------------------------------------------------
+# Files of /proc about processes and about this network namespace.
+
+READ_LIMIT = 1 << 20
+
+
+def read(path: str) -> bytes:
+    """Content of a /proc file, or nothing if it is gone or not readable for this user."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(READ_LIMIT)
+    except OSError:
+        return b""
+
+
+def link(path: str) -> str | None:
+    """Target of a /proc link, or None."""
+    try:
+        return text(os.fsencode(os.readlink(path)))
+    except OSError:
+        return None
+
+
+def socket_inode(path: str) -> int:
+    """Inode of the socket that a /proc link names; 0 if it is gone or names something else."""
+    try:
+        target = os.readlink(path)
+    except OSError:
+        return 0
+    return int(target[8:-1]) if target.startswith("socket:[") else 0
+
+
+def last_pid() -> int:
+    """The process id given out last; 0 if the kernel does not show it."""
+    fields = read("/proc/loadavg").split()
+    return int(fields[4]) if len(fields) > 4 else 0
+
+
+def boot_id() -> str:
+    """The kernel's random id of this boot."""
+    return text(read("/proc/sys/kernel/random/boot_id")).strip()
+
+
+def local_addresses(folder: str = "/proc/self/net/") -> list[str]:
+    """Addresses of this network namespace, or of the one that a folder is of, without loopback."""
+    local, before = set(), ""
+    for line in read(folder + "fib_trie").decode("ascii", "replace").splitlines():
+        if line.endswith("host LOCAL"):
+            local.add(before)
+        before = line.rpartition(" ")[2]
+    for row in read(folder + "if_inet6").split(b"\n"):
+        if len(row) > 32:
+            local.add(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[:32].decode())))
+    return sorted(one for one in local if not one.startswith("127.") and one != "::1")
+
+
+def user_name(uid: int | None) -> str | None:
+    """Name of a user of this host, or None."""
+    try:
+        import pwd  # noqa: PLC0415 -- not on Windows
+
+        return None if uid is None else pwd.getpwuid(uid).pw_name
+    except (ImportError, KeyError):
+        return None
+
+
+# ----------------------------------------------------- system.py ------------------------------------------------------
+# This program's network namespace, its scheduling, and the pauses in its work.
+
+CLONE_NEWNET = 0x40000000
+RLIMIT_RTTIME, UNPAUSED_US, XCPU = 15, 500_000, getattr(signal, "SIGXCPU", 0)
+WORK_S = 0.01
+"""Seconds of work without a pause."""
+
+
+def network_namespace() -> int | None:
+    """Number of this program's network namespace."""
+    try:
+        return os.stat("/proc/self/ns/net").st_ino
+    except OSError:
+        return None
+
+
+def enter_namespace(wanted: str) -> None:
+    """Move this program into a network namespace: a name of ``ip netns``, a path or a process id."""
+    if not sys.platform.startswith("linux"):
+        raise RecordError("only Linux has network namespaces; leave --netns out")
+    path = wanted if "/" in wanted else f"/proc/{wanted}/ns/net" if wanted.isdigit() else f"/run/netns/{wanted}"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RecordError(
+            f"cannot open network namespace {path}: {error.strerror}; give a name, path or pid"
+        ) from error
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(handle, CLONE_NEWNET):
+        raise RecordError(f"cannot enter network namespace {path}: {os.strerror(ctypes.get_errno())}; run as root")
+    os.close(handle)
+
+
+def use_realtime() -> None:
+    """Be scheduled before others, where that is allowed: what lives for milliseconds does not wait.
+
+    The work stays bounded all the same, by the pauses between polls and the allowance of the packet search; should it
+    ever go on without a pause, the kernel sends SIGXCPU and the program is scheduled like others from then on.
+    """
+    try:
+        import resource  # noqa: PLC0415 -- not on Windows
+
+        signal.signal(signal.SIGXCPU, lambda *_: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)))
+        resource.setrlimit(RLIMIT_RTTIME, (UNPAUSED_US, resource.getrlimit(RLIMIT_RTTIME)[1]))
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except (ImportError, AttributeError, OSError, ValueError):  # not Linux; not root; no share of such time here
+        return
+
+
+def is_realtime() -> bool:
+    """Whether this program is scheduled before others."""
+    try:
+        return os.sched_getscheduler(0) == os.SCHED_RR
+    except (AttributeError, OSError):
+        return False
+
+
+class Pauses:
+    """Pauses in long work: a program that is scheduled before others must not keep them out."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+
+    def restart(self) -> None:
+        """Work begins now."""
+        self.since = time.monotonic()
+
+    def rest(self) -> None:
+        """Pause, after some work without a pause."""
+        worked = time.monotonic() - self.since
+        if worked > WORK_S:
+            time.sleep(min(worked, WORK_S))
+            self.since = time.monotonic()
+
+
+# --------------------------------------------------- namespaces.py ----------------------------------------------------
+# Sockets of other network namespaces than the recorder's: of containers, whose packets this one's interfaces see.
+#
+# A short-lived thread enters a namespace and asks the kernel there; where that is not allowed, /proc/PID/net has its
+# tables. Sockets on loopback are left out, as their packets stay there; one that is bound to no address is described with
+# each address of its namespace, as elsewhere its port is another one's.
+
+LOOK_S = 1.0
+"""Seconds between two looks at other namespaces."""
+MOST_NAMESPACES, MOST_SOCKETS, MOST_ADDRESSES = 64, 4096, 16
+"""Namespaces, sockets of each, and addresses by which an unbound socket is described, at most."""
+ENTER_S = 2.0
+"""Seconds that a look into one namespace may take."""
+FAMILIES = ((socket.AF_INET, "tcp", TCP), (socket.AF_INET, "udp", UDP), (socket.AF_INET6, "tcp6", TCP),
+            (socket.AF_INET6, "udp6", UDP))  # fmt: skip
+TIME_WAIT, SYN_RECV = 6, 3
+
+
+class Found:
+    """One socket of another namespace."""
+
+    __slots__ = ("inode", "local", "protocol", "remote", "state", "uid")
+
+    def __init__(self, protocol: int, local: End, remote: End, state: int, uid: int, inode: int) -> None:
+        self.protocol, self.local, self.remote, self.state = protocol, local, remote, state
+        self.uid, self.inode = uid, inode
+
+
+class OtherNamespaces:
+    """Keeps the sockets of other network namespaces in the recorder's table."""
+
+    def __init__(self, own: int | None) -> None:
+        self.own = own
+        self.due = 0.0
+        self.left_out = 0
+        """Namespaces that were too many, or could not be read, at the last look."""
+        self.keys: set[Any] = set()
+        """Keys of their sockets in the table."""
+
+    def update(self, table: SocketTable, rest: Callable[[], None]) -> list[Entry]:
+        """Update the table; returns the entries that are new. Between two looks nothing changes."""
+        now = time.monotonic()
+        if now < self.due:
+            for key in self.keys:
+                entry = table.entries.get(key)
+                if entry:
+                    entry.last, entry.gone = table.now, 0
+            return []
+        fresh: list[Entry] = []
+        self.keys, self.left_out = set(), 0
+        for number, pid in self._namespaces(rest):
+            try:
+                sockets, addresses = look_into(pid)
+            except (OSError, RecordError, ValueError):
+                self.left_out += 1
+                continue
+            for one in sockets[:MOST_SOCKETS]:
+                for local in _seen_elsewhere(one, addresses):
+                    self._enter(table, number, one, local, fresh)
+            rest()
+        self.due = time.monotonic() + max(LOOK_S, 9 * (time.monotonic() - now))
+        return fresh
+
+    def _namespaces(self, rest: Callable[[], None]) -> Iterator[tuple[int, int]]:
+        """Number of each other namespace, and a process in it."""
+        known = {self.own}
+        for name in os.listdir("/proc"):
+            if not name.isdigit():
+                continue
+            try:
+                number = os.stat(f"/proc/{name}/ns/net").st_ino
+            except OSError:
+                continue
+            if number in known:
+                continue
+            if len(known) > MOST_NAMESPACES:
+                self.left_out += 1
+                return
+            known.add(number)
+            rest()
+            yield number, int(name)
+
+    def _enter(self, table: SocketTable, number: int, one: Found, local: End, fresh: list[Entry]) -> None:
+        """Enter a socket into the table."""
+        key = (number, one.protocol, local, one.remote, one.inode)
+        self.keys.add(key)
+        entry = table.entries.get(key)
+        if entry is None:
+            name = "TCP" if one.protocol == TCP else "UDP"
+            state = STATES[one.state] if one.protocol == TCP and one.state < len(STATES) else "UDP_ACTIVE"
+            entry = new_entry(name, local, one.remote, state, table.now)
+            entry.keys["network_namespace"], entry.keys["socket_uid"] = number, one.uid
+            entry.inode = one.inode
+            if entry.match == EXACT:
+                entry.ends = one.protocol, (unmapped(local[0]), local[1]), (unmapped(one.remote[0]), one.remote[1])
+            table.admit(key, entry)
+            fresh.append(entry)
+        entry.last, entry.gone = table.now, 0
+
+
+def look_into(pid: int) -> tuple[list[Found], list[bytes]]:
+    """Sockets of the network namespace of a process, and its addresses; raises OSError if it cannot be read."""
+    addresses = [_packed(one) for one in local_addresses(f"/proc/{pid}/net/")[:MOST_ADDRESSES]]
+    taken: list[list[Found]] = []
+
+    def work() -> None:
+        try:
+            enter(f"/proc/{pid}/ns/net")
+            kernel = Kernel(notices=False)
+        except OSError:
+            return
+        try:
+            taken.append(list(_listed(kernel)))
+        except (OSError, RecordError):
+            return
+        finally:
+            kernel.close()
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(ENTER_S)
+    return (taken[0] if taken else list(_in_proc(pid))), addresses
+
+
+def enter(path: str) -> None:
+    """Move this thread, and no other, into a network namespace; raises OSError."""
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.setns(handle, CLONE_NEWNET):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), path)
+    finally:
+        os.close(handle)
+
+
+def _listed(kernel: Kernel) -> Iterator[Found]:
+    """Sockets by sock_diag."""
+    for family, _, protocol in FAMILIES:
+        for data, at, end in kernel.sockets(family, protocol, False, lambda: None):
+            if end - at >= DIAG_SIZE:
+                uid, inode = struct.unpack_from("=II", data, at + 64)
+                yield Found(protocol, *diag_ends(data, at), data[at + 1], uid, inode)
+
+
+def _in_proc(pid: int) -> Iterator[Found]:
+    """Sockets by the tables of /proc/PID/net."""
+    for _, name, protocol in FAMILIES:
+        for line in read(f"/proc/{pid}/net/{name}").splitlines()[1 : MOST_SOCKETS + 1]:
+            columns = line.split()
+            if len(columns) < 10:
+                continue
+            local, remote = (_proc_end(column) for column in columns[1:3])
+            yield Found(protocol, local, remote, int(columns[3], 16), int(columns[7]), int(columns[9]))
+
+
+def _proc_end(column: bytes) -> End:
+    """Address and port of ``0100007F:1F90``: words of the address in the machine's order."""
+    address, _, port = column.partition(b":")
+    words = struct.unpack(f">{len(address) // 8}I", bytes.fromhex(address.decode()))
+    return struct.pack(f"={len(words)}I", *words), int(port, 16)
+
+
+def _packed(address: str) -> bytes:
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
+def _seen_elsewhere(one: Found, addresses: list[bytes]) -> list[End]:
+    """Local ends by which a socket's packets are recognised outside of its namespace."""
+    address, port = one.local
+    if not port or not one.inode or (one.protocol == TCP and one.state in {TIME_WAIT, SYN_RECV}):
+        return []
+    if _is_loopback(address) or _is_loopback(one.remote[0]):
+        return []
+    if any(unmapped(address)):
+        return [one.local]
+    return [(other, port) for other in addresses if len(other) == len(address) or len(address) == 16]
+
+
+def _is_loopback(address: bytes) -> bool:
+    address = unmapped(address)
+    return address[:1] == b"\x7f" if len(address) == 4 else address == bytes(15) + b"\1"
 
 
 # --------------------------------------------------- containers.py ----------------------------------------------------
@@ -2029,72 +2372,6 @@ def _pod_keys(path: str, uid: str, container_id: str | None, pods: Pods | None) 
 def _unescaped(name: str) -> str:
     """What a unit's name stands for: systemd writes odd bytes as hexadecimal digits."""
     return text(ESCAPED.sub(lambda found: bytes((int(found.group(1), 16),)), name.encode("utf-8", "backslashreplace")))
-
-
-# ----------------------------------------------------- procfs.py ------------------------------------------------------
-# Files of /proc about processes and about this network namespace.
-
-READ_LIMIT = 1 << 20
-
-
-def read(path: str) -> bytes:
-    """Content of a /proc file, or nothing if it is gone or not readable for this user."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(READ_LIMIT)
-    except OSError:
-        return b""
-
-
-def link(path: str) -> str | None:
-    """Target of a /proc link, or None."""
-    try:
-        return text(os.fsencode(os.readlink(path)))
-    except OSError:
-        return None
-
-
-def socket_inode(path: str) -> int:
-    """Inode of the socket that a /proc link names; 0 if it is gone or names something else."""
-    try:
-        target = os.readlink(path)
-    except OSError:
-        return 0
-    return int(target[8:-1]) if target.startswith("socket:[") else 0
-
-
-def last_pid() -> int:
-    """The process id given out last; 0 if the kernel does not show it."""
-    fields = read("/proc/loadavg").split()
-    return int(fields[4]) if len(fields) > 4 else 0
-
-
-def boot_id() -> str:
-    """The kernel's random id of this boot."""
-    return text(read("/proc/sys/kernel/random/boot_id")).strip()
-
-
-def local_addresses() -> list[str]:
-    """Addresses of this network namespace, without loopback."""
-    local, before = set(), ""
-    for line in read("/proc/self/net/fib_trie").decode("ascii", "replace").splitlines():
-        if line.endswith("host LOCAL"):
-            local.add(before)
-        before = line.rpartition(" ")[2]
-    for row in read("/proc/self/net/if_inet6").split(b"\n"):
-        if len(row) > 32:
-            local.add(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[:32].decode())))
-    return sorted(one for one in local if not one.startswith("127.") and one != "::1")
-
-
-def user_name(uid: int | None) -> str | None:
-    """Name of a user of this host, or None."""
-    try:
-        import pwd  # noqa: PLC0415 -- not on Windows
-
-        return None if uid is None else pwd.getpwuid(uid).pw_name
-    except (ImportError, KeyError):
-        return None
 
 
 # ------------------------------------------------------ facts.py ------------------------------------------------------
@@ -2627,8 +2904,9 @@ class KernelSockets(Kernel):
 
     method = "sock_diag"
 
-    def __init__(self) -> None:
+    def __init__(self, others: OtherNamespaces | None = None) -> None:
         super().__init__()
+        self.others = others
         self.gives_notices = self.listener is not None
         self.boot_id = boot_id()
 
@@ -2656,6 +2934,8 @@ class KernelSockets(Kernel):
                     if entry.inode:
                         fresh.append(entry)
                 entry.last, entry.gone = now, 0
+        if self.others:
+            fresh += self.others.update(table, rest)
         return fresh
 
     @staticmethod
@@ -2676,7 +2956,7 @@ class KernelSockets(Kernel):
 
 def linux_sources(options: Options) -> Sources:
     """Open Linux's own sources, as far as they are wanted and this user may."""
-    kernel = KernelSockets()
+    kernel = KernelSockets(OtherNamespaces(network_namespace()) if options.namespaces else None)
     return Sources(
         kernel,
         Processes(options.cmdline, not options.full_cmdline, options.hashes),
@@ -2746,82 +3026,6 @@ class Owners:
         """Write the line of a process that no longer holds a socket which stays open."""
         held.released = self.table.now
         self.lines.connection(entry, held, owners)
-
-
-# ----------------------------------------------------- system.py ------------------------------------------------------
-# This program's network namespace, its scheduling, and the pauses in its work.
-
-CLONE_NEWNET = 0x40000000
-RLIMIT_RTTIME, UNPAUSED_US, XCPU = 15, 500_000, getattr(signal, "SIGXCPU", 0)
-WORK_S = 0.01
-"""Seconds of work without a pause."""
-
-
-def network_namespace() -> int | None:
-    """Number of this program's network namespace."""
-    try:
-        return os.stat("/proc/self/ns/net").st_ino
-    except OSError:
-        return None
-
-
-def enter_namespace(wanted: str) -> None:
-    """Move this program into a network namespace: a name of ``ip netns``, a path or a process id."""
-    if not sys.platform.startswith("linux"):
-        raise RecordError("only Linux has network namespaces; leave --netns out")
-    path = wanted if "/" in wanted else f"/proc/{wanted}/ns/net" if wanted.isdigit() else f"/run/netns/{wanted}"
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        raise RecordError(
-            f"cannot open network namespace {path}: {error.strerror}; give a name, path or pid"
-        ) from error
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(handle, CLONE_NEWNET):
-        raise RecordError(f"cannot enter network namespace {path}: {os.strerror(ctypes.get_errno())}; run as root")
-    os.close(handle)
-
-
-def use_realtime() -> None:
-    """Be scheduled before others, where that is allowed: what lives for milliseconds does not wait.
-
-    The work stays bounded all the same, by the pauses between polls and the allowance of the packet search; should it
-    ever go on without a pause, the kernel sends SIGXCPU and the program is scheduled like others from then on.
-    """
-    try:
-        import resource  # noqa: PLC0415 -- not on Windows
-
-        signal.signal(signal.SIGXCPU, lambda *_: os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0)))
-        resource.setrlimit(RLIMIT_RTTIME, (UNPAUSED_US, resource.getrlimit(RLIMIT_RTTIME)[1]))
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except (ImportError, AttributeError, OSError, ValueError):  # not Linux; not root; no share of such time here
-        return
-
-
-def is_realtime() -> bool:
-    """Whether this program is scheduled before others."""
-    try:
-        return os.sched_getscheduler(0) == os.SCHED_RR
-    except (AttributeError, OSError):
-        return False
-
-
-class Pauses:
-    """Pauses in long work: a program that is scheduled before others must not keep them out."""
-
-    def __init__(self) -> None:
-        self.since = time.monotonic()
-
-    def restart(self) -> None:
-        """Work begins now."""
-        self.since = time.monotonic()
-
-    def rest(self) -> None:
-        """Pause, after some work without a pause."""
-        worked = time.monotonic() - self.since
-        if worked > WORK_S:
-            time.sleep(min(worked, WORK_S))
-            self.since = time.monotonic()
 
 
 # ----------------------------------------------------- search.py ------------------------------------------------------

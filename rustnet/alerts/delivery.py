@@ -52,6 +52,8 @@ class Targets:
 def checked(targets: Targets) -> Targets:
     """Return targets with the whole path of the program. Raises `UsageError` for what cannot work."""
     command = targets.command
+    if targets and not hasattr(os, "fork"):
+        raise UsageError("alerts can be delivered on Unix systems only")
     if command:
         program = command[0] if Path(command[0]).is_absolute() else find_program(command[0])
         if program is None or ("/" in command[0].lstrip("/") and not Path(command[0]).is_absolute()):

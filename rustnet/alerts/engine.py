@@ -56,7 +56,8 @@ _MORE_ROWS = "the query has more than {most} rows; the others were not looked at
 _BEGINNING = "SELECT epoch_ns(min(first_ts)), epoch_ns(max(last_ts)) FROM captures"
 _SPANS = "SELECT capture_id, epoch_ns(first_ts), epoch_ns(last_ts) FROM captures"
 _RAISED = """
-SELECT alert, key_values, epoch_ns(max(ts)) FROM alerts WHERE alert IN (SELECT unnest(?)) GROUP BY alert, key_values"""
+SELECT alert, key_values, epoch_ns(max(ts)), count(*) FROM alerts WHERE alert IN (SELECT unnest(?))
+GROUP BY alert, key_values"""
 _FLOW_CAPTURES = "SELECT flow_id, capture_id FROM flows WHERE flow_id IN (SELECT unnest(?))"
 _NEXT = "SELECT coalesce(max(alert_id), 0) + 1 FROM alerts"
 
@@ -101,6 +102,8 @@ class _State:
     work: float = 0.0
     raised: dict[str, int | None] = field(default_factory=dict)
     """Latest evidence by the key of each finding that was raised."""
+    rows: int = 0
+    """Rows that it has raised in the session."""
     known: frozenset[str] | None = None
     """Keys of the baseline session; None: without one."""
 
@@ -198,8 +201,9 @@ class Alerts:
         """Read what earlier runs raised."""
         self._next_id = int(con.execute(_NEXT).fetchall()[0][0])
         states = {state.definition.name: state for state in self._states}
-        for name, key, ts in con.execute(_RAISED, [list(states)]).fetchall():
+        for name, key, ts, count in con.execute(_RAISED, [list(states)]).fetchall():
             state = states[name]
+            state.rows += count
             if key is None:
                 state.state, state.detail = LIMIT, self._limit_words(state)
             else:
@@ -224,7 +228,8 @@ class Alerts:
         if whole:
             self._written_at = self._now()
         for each in raised if self._on_alert is not None else ():
-            self._on_alert(each)  # type: ignore[misc]
+            with contextlib.suppress(OSError, ValueError):  # a stream that is closed must not cost the rows
+                self._on_alert(each)  # type: ignore[misc]
 
     def _store_states(self, con: "duckdb.DuckDBPyConnection", states: list[_State], capture_id: int) -> None:
         names = [state.definition.name for state in states]
@@ -359,13 +364,14 @@ class Alerts:
         number = finding.capture_id if finding.capture_id is not None else capture_id
         if number not in span.captures:
             number = max(span.captures)
-        full = len(state.raised) >= MOST_ALERTS
+        full = state.rows >= MOST_ALERTS
         if full and state.state == LIMIT:
             return
         if full:
             state.state, state.detail = LIMIT, self._limit_words(state)
         else:
             state.raised[finding.key] = finding.again if finding.again is not None else finding.ts
+        state.rows += 1
         with self._lock:
             self._noticed.append(_Noticed(state, None if full else finding, number, span.until))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from rustnet.attribute.claims import select_flows, store_claims
 from rustnet.attribute.clock import Clock, Correction
 from rustnet.attribute.discover import open_sidecar
-from rustnet.attribute.observation import BlockReader, Faults, Observations, SidecarReader
+from rustnet.attribute.observation import NAMESPACE, BlockReader, Faults, Observations, SidecarReader
 from rustnet.attribute.packet_statements import PacketStatements
 from rustnet.attribute.processes import store_processes
 from rustnet.attribute.reasons import INVALID, sentence
@@ -247,7 +247,7 @@ def _store_clocks(
     """Insert rows of `clocks`; a wrong clock is also an anomaly."""
     for clock in clocks:
         source, name = stage.origins[clock.origin]
-        host = stage.hosts.get(clock.host) or None
+        host = stage.hosts.get(clock.host, "").partition(NAMESPACE)[0] or None
         offset, spread, added = clock.offset / 1e6, clock.spread / 1e6, clock.added / 1e6
         run(con, _DELETE_CLOCK, [capture_id, source, name, host])
         measured = [offset, spread, clock.pairs, clock.agreeing, clock.wrong, added]

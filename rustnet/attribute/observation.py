@@ -29,6 +29,9 @@ NO_TIME = -(1 << 63)
 
 LINEAGE_SEPARATOR = "\x1f"
 
+NAMESPACE = "\0"
+"""Separates the name of a host from the number of a network namespace: each has addresses of its own."""
+
 PORTED = frozenset({"tcp", "udp", "sctp", "dccp", "udplite"})
 """Protocols with ports; all others are matched by address only."""
 

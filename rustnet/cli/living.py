@@ -93,7 +93,7 @@ class Live:
         from rustnet.ingest.live_open import open_live  # noqa: PLC0415 -- the whole engine
 
         rings = open_live(self.live)
-        if not rings.handles or self.live.attribution == "none":
+        if rings.libpcap is None or self.live.attribution == "none":
             return rings
         from rustnet.cli.psutil_live import PsutilProbe  # noqa: PLC0415 -- without a probe only
 

@@ -31,8 +31,10 @@ FROM packets WHERE flow_id IN ({_FLOWS}) AND capture_id = $capture AND file = $f
 GROUP BY flow_id ORDER BY flow_id"""  # noqa: S608 -- constants of this module
 
 
-def write_owners(session: "Session", capture_id: int, file: int, path: str) -> tuple[int, int]:
-    """Write the owners of flows into the file that packets were recorded to.
+def write_owners(
+    session: "Session", capture_id: int, file: int, path: str, identity: tuple[int, int]
+) -> tuple[int, int]:
+    """Write the owners of flows into the file that packets were recorded to, if it is this one (device, inode).
 
     Returns how many flows have their comment, and how many with an owner have none. Raises OSError.
     """
@@ -47,6 +49,9 @@ def write_owners(session: "Session", capture_id: int, file: int, path: str) -> t
     wanted = sorted((place, captured, texts[index]) for place, captured, index in zip(*columns, strict=True))
     descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
+        status = os.fstat(descriptor)
+        if (status.st_dev, status.st_ino) != identity:
+            return 0, len(wanted)
         written = sum(fill(descriptor, *each) for each in wanted)
     finally:
         os.close(descriptor)

@@ -94,6 +94,8 @@ class Exports:
 
     def finish(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
         """Write all that is left, after the last rows and the passes over them."""
+        if self.segments is not None:
+            self.segments.settle(con, capture_id)
         self._owners(con, capture_id, 0)
         if self.segments is not None and self.live:
             self.segments.note(con, capture_id)
@@ -168,7 +170,7 @@ class Exports:
             return
         if segment.recording.format != "pcapng":
             return
-        commented, without = write_owners(reader, capture_id, segment.index, segment.path)
+        commented, without = write_owners(reader, capture_id, segment.index, segment.path, segment.identity)
         self.commented += commented
         self.uncommented += without
         self.segments.rewritten(segment)

@@ -19,7 +19,7 @@ from rustnet.sandbox.users import is_root
 from rustnet.sources.bpf import compile_filters
 from rustnet.sources.helper_client import request_rings
 from rustnet.sources.interfaces import ANY, resolve
-from rustnet.sources.libpcap_source import open_handles
+from rustnet.sources.libpcap import LibpcapSource, Settings
 
 EXPECTED = 8
 """Interfaces among which the memory of rings is divided at least where all are captured: more may appear."""
@@ -103,9 +103,10 @@ def open_by_libpcap(options: LiveOptions) -> Rings:
     if choice.everything:
         raise UsageError("--interface any needs rings of packets; name the interfaces")
     confining = Confining(options.sandbox, options.drop_user, options.drop_to, options.groups)
-    handles = open_handles(choice.names, options.snaplen, options.ring_bytes, options.promiscuous, options.filter)
+    settings = Settings(options.filter, options.snaplen, options.promiscuous)
+    source = LibpcapSource(choice.names, lambda: False, settings)
     notes = [words.sentence(_) for words in choice.notes]
-    return Rings(",".join(choice.names), (), None, confining, notes, handles)
+    return Rings(",".join(choice.names), (), None, confining, notes, source)
 
 
 def open_by_helper(request: Request, confining: Confining, path: str) -> Probe:

@@ -31,7 +31,7 @@ from rustnet.ingest.road import Run
 from rustnet.ingest.stop import StopToken
 from rustnet.probe.live import Probe
 from rustnet.probe.ring_socket import RingInterface
-from rustnet.sources.libpcap_source import Handle, LibpcapSource
+from rustnet.sources.libpcap import LibpcapSource
 from rustnet.store.batches import Batch, Columns, Records
 from rustnet.store.items import Closing, OnFlush
 from rustnet.store.tables import Anomaly, Capture, Confinement
@@ -61,8 +61,8 @@ class Rings:
     confining: Confining
     notes: list[str] = field(default_factory=list)
     """Sentences about the choice of interfaces."""
-    handles: Sequence[Handle] = ()
-    """Interfaces that libpcap captures, instead of rings."""
+    libpcap: LibpcapSource | None = None
+    """What libpcap captures, instead of rings."""
     recorder: "Recording | None" = None
     """Starts what a probe does, in threads of this process."""
 
@@ -188,10 +188,12 @@ class LiveRun(Run):
 
     def _begin(self) -> Input:
         """Begin to capture."""
-        if not self.rings.handles:
+        source = self.rings.libpcap
+        if source is None:
             return self.parser.open_rings(self.rings.rings, self.rings.name)
         assert isinstance(self.parser, LocalParser)
-        return self.parser.open_live(LibpcapSource(self.rings.handles, self.stop.is_set))
+        source.stopped = self.stop.is_set
+        return self.parser.open_live(source)
 
     def captures(self) -> None:
         """Read the rings to their end."""

@@ -24,7 +24,7 @@ from rustnet.sources.assembly import MAX_SECTIONS
 from rustnet.sources.files import FileSource
 from rustnet.sources.frames import MAX_FRAME, Source
 from rustnet.sources.joined import JoinedSource
-from rustnet.sources.libpcap_source import LibpcapSource
+from rustnet.sources.libpcap import LibpcapSource
 from rustnet.sources.merged import FILE_BUFFER, FILE_PACKETS, MergedSource
 from rustnet.sources.paced import PacedSource
 from rustnet.sources.ring import RingSource

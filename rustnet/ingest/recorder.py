@@ -45,6 +45,7 @@ class Recorder:
                 output.record(frames)
             elif output.places:
                 frames.file, frames.files = 0, None
+                frames.column("file_offset")[:] = 0
 
     def rotate(self) -> None:
         """Let the next packet begin a segment in each recording that consists of segments."""
@@ -224,8 +225,8 @@ class _Output:
         """Write what is known at the end of a segment, and close it."""
         if self.pcapng and self.packer.packets:
             self._put_statistics()
-            if not self._write(frames, i, i):
-                return False
+        if self.packer.used and not self._write(frames, i, i):
+            return False
         if self.file is not None:
             self.file.close()
             self.file = None
@@ -245,7 +246,13 @@ class _Output:
         packer.put(stream.getvalue())
 
     def finish(self) -> None:
-        """End the last file."""
+        """End the last file; without any packet it has its header."""
+        interfaces = self.source.interfaces
+        if self.index < 0 and not self.recording.rotates and interfaces:
+            nothing = Frames(1, 1)
+            nothing.first_number, nothing.link[0] = 0, interfaces[0].link_type
+            if not self._begin(nothing, 0):
+                return
         if self.file is not None and self._end_file(None, 0):
             self.segments.end(self.number, self._ended(), "")
         self.ended = True

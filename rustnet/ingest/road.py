@@ -49,7 +49,7 @@ from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
-from rustnet.store.session import reading_cursor
+from rustnet.store.session import end_open_flows, reading_cursor
 from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement
 from rustnet.store.writer import Writer
 
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
+_STORED_FLOWS = "SELECT count(*), coalesce(max(flow_id), 0) FROM flows WHERE capture_id = ?"
 _STORED_FILES = """
 SELECT file, min(number), count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ?
 GROUP BY file ORDER BY file"""
@@ -389,14 +390,16 @@ class Run:
         else:
             self.report.failed.append((row.source, error.sentence(_)))
         outlet.totals.write_to(row)
-        damage = self._note(outlet, row, "parser_failed", words)
         assert self.writer is not None
+        self.writer.execute(end_open_flows)  # those of the last flush
+        damage = self._note(outlet, row, "parser_failed", words)
         self.writer.commit()
         # rows may have been passed on before those of their flows
         self.writer.execute_pass("references", clear_missing_flows, row.capture_id)
         files = self._stored_files(self.writer, row.capture_id)
         row.files, row.assembly = max(1, len(files)), (self._assembly() if files else None)
-        return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage], files=files)
+        flows, last = self.writer.query(_STORED_FLOWS, [row.capture_id])[0]
+        return Outcome(row, flows, 0, max(flow_id, last + 1), False, [damage], files=files)
 
     def _assembly(self) -> str:
         return "merged" if self.options.merge else "joined"

@@ -31,6 +31,9 @@ INSERT INTO capture_files (capture_id, file, source, kind, format, bytes, head_s
     last_ts, complete)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, make_timestamp_ns(?), make_timestamp_ns(?), ?)"""
 
+_STORED = """
+SELECT count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ? AND number >= ?"""
+
 
 @dataclass(slots=True)
 class Segment:
@@ -75,6 +78,8 @@ class SegmentFiles:
         self.problems: list[str] = []
         """Why recordings ended before their time."""
         self._kept: list[deque[Segment]] = [deque() for _ in self.recordings]
+        self._finished: set[int] = set()
+        """Recordings that have ended: each is of one capture."""
         self._changed: set[int] = set()
         """Segments of the first recording whose rows are not stored as they are."""
         for number, recording in enumerate(self.recordings):
@@ -151,9 +156,9 @@ class SegmentFiles:
         own, what = self.segments[recording], self.recordings[recording]
         if ended is not None:
             self._note_end(recording, ended)
+        if recording in self._finished:
+            raise InputError("{path}: holds one capture already", path=what.path)
         if not what.rotates:
-            if own[-1].ended is not None:
-                raise InputError("{path}: holds one capture already", path=what.path)
             segment = own[-1]
         elif len(own) >= MOST_SEGMENTS:
             raise InputError("{path}: has {n} segments, the most there can be", path=what.path, n=MOST_SEGMENTS)
@@ -161,7 +166,7 @@ class SegmentFiles:
             path = segment_name(what.path, len(own) + 1, ts)
             segment = self._add(recording, path, self._open_segment(path))
             self._remove_old(recording)
-        segment.first_packet = packet
+        segment.first_packet = packet or None
         self._change(segment)
         return FileIO(os.dup(segment.descriptor), "wb")
 
@@ -173,6 +178,7 @@ class SegmentFiles:
         if own:
             own[-1].whole = own[-1].whole and not problem
             self._note_end(recording, ended)
+        self._finished.add(recording)
         if problem:
             self.problems.append(problem)
 
@@ -207,6 +213,17 @@ class SegmentFiles:
         """Remove the sidecar of a segment that made room for later ones."""
         with contextlib.suppress(OSError):
             os.unlink(segment.path + SIDECAR)  # noqa: PTH108 -- a path may be no UTF-8
+
+    def settle(self, con: "duckdb.DuckDBPyConnection", capture_id: int) -> None:
+        """Note the end of segments whose end was not stated, because the process that wrote them was ended."""
+        for number, own in enumerate(self.segments):
+            segment = own[-1] if own else None
+            if segment is None or segment.ended is not None or segment.first_packet is None:
+                continue
+            segment.whole = False
+            packets, first, last = con.execute(_STORED, [capture_id, segment.first_packet]).fetchall()[0]
+            size = os.fstat(segment.descriptor).st_size
+            self._note_end(number, Ended(size, packets, segment.first_packet, first or 0, last or 0))
 
     def rewritten(self, segment: Segment) -> None:
         """Note that a segment was changed in place after its end."""

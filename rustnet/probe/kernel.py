@@ -25,9 +25,11 @@ ANY_COOKIE = b"\xff" * 8
 class Kernel:
     """The kernel's socket tables of this program's network namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, notices: bool = True) -> None:
         self.dump = self._netlink(0)
         self.listener: socket.socket | None = None
+        if not notices:
+            return
         try:
             self.listener = self._netlink(DESTROY_GROUPS)
             self.listener.setblocking(False)

@@ -257,6 +257,7 @@ def recording_options(request: Request) -> Options:
         early=EARLY_S,
         host=None,
         netns=None,
+        namespaces=True,
         cmdline=True,
         full_cmdline=request.full_command_lines,
         hashes=False,

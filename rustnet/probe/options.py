@@ -35,6 +35,8 @@ class Options:
     realtime: bool
     force: bool
     group: str | None
+    namespaces: bool = False
+    """Also record sockets of other network namespaces."""
 
 
 def parse(arguments: list[str] | None, program: str = "record.py") -> Options:
@@ -76,6 +78,11 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     add("--host", metavar="NAME", help="name of this host in the lines (default: its own)")
     add("--netns", metavar="NAME|PATH|PID", help="record in this network namespace")
+    add(
+        "--namespaces",
+        action="store_true",
+        help="also record sockets of other network namespaces whose packets can be seen in this one",
+    )
     add("--no-cmdline", dest="cmdline", action="store_false", help="leave command lines out: they may hold secrets")
     add("--full-cmdline", action="store_true", help="do not hide what looks like a secret in command lines")
     add(

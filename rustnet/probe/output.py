@@ -14,6 +14,8 @@ from rustnet.probe.sockets import Entry, Holding
 
 HELD_BACK = 16384
 """Lines that may wait for the hash of an executable."""
+OTHER_NAMESPACE = "-other-namespace"
+"""End of the quality of owners in other network namespaces than the recorder's."""
 ALWAYS_WRITTEN = {"pid", "process_name"}
 NOWHERE = {"protocol": "META", "local_addr": "0.0.0.0:0", "remote_addr": "0.0.0.0:0"}
 
@@ -54,7 +56,7 @@ class LineWriter:
         if held.released:
             keys["released_before"] = moment(held.released)
         if owners:
-            keys["attribution_match"] = held.match or entry.match
+            keys["attribution_match"] = quality(held.match or entry.match, elsewhere="network_namespace" in entry.keys)
             keys.pop("unowned_because", None)
         self._put(keys)
         self.count["lines"] += 1
@@ -76,3 +78,8 @@ class LineWriter:
     def _put(self, keys: Keys) -> None:
         kept = {key: keys[key] for key in sorted(keys) if keys[key] is not None or key in ALWAYS_WRITTEN}
         self.out.write(json.dumps(kept, separators=(",", ":")) + "\n")
+
+
+def quality(match: str, elsewhere: bool) -> str:
+    """How certain an owner is; ends of a socket ``elsewhere``, in another namespace, may be those of one here."""
+    return match + OTHER_NAMESPACE if elsewhere and not match.endswith(OTHER_NAMESPACE) else match

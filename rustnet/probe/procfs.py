@@ -47,14 +47,14 @@ def boot_id() -> str:
     return text(read("/proc/sys/kernel/random/boot_id")).strip()
 
 
-def local_addresses() -> list[str]:
-    """Addresses of this network namespace, without loopback."""
+def local_addresses(folder: str = "/proc/self/net/") -> list[str]:
+    """Addresses of this network namespace, or of the one that a folder is of, without loopback."""
     local, before = set(), ""
-    for line in read("/proc/self/net/fib_trie").decode("ascii", "replace").splitlines():
+    for line in read(folder + "fib_trie").decode("ascii", "replace").splitlines():
         if line.endswith("host LOCAL"):
             local.add(before)
         before = line.rpartition(" ")[2]
-    for row in read("/proc/self/net/if_inet6").split(b"\n"):
+    for row in read(folder + "if_inet6").split(b"\n"):
         if len(row) > 32:
             local.add(socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[:32].decode())))
     return sorted(one for one in local if not one.startswith("127.") and one != "::1")

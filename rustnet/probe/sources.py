@@ -11,11 +11,13 @@ from rustnet.probe.ends import TCP, UDP
 from rustnet.probe.hashes import Hashes
 from rustnet.probe.kernel import Kernel
 from rustnet.probe.lines import Keys
+from rustnet.probe.namespaces import OtherNamespaces
 from rustnet.probe.options import VERSION, Options
 from rustnet.probe.output import LineWriter
 from rustnet.probe.processes import Processes
 from rustnet.probe.procfs import boot_id, local_addresses, read
 from rustnet.probe.sockets import DIAG_SIZE, STATES, Entry, SocketTable, diag_entry, raw_entry
+from rustnet.probe.system import network_namespace
 from rustnet.probe.translations import Translations
 from rustnet.probe.watch import PacketWatch, open_watch
 
@@ -124,8 +126,9 @@ class KernelSockets(Kernel):
 
     method = "sock_diag"
 
-    def __init__(self) -> None:
+    def __init__(self, others: OtherNamespaces | None = None) -> None:
         super().__init__()
+        self.others = others
         self.gives_notices = self.listener is not None
         self.boot_id = boot_id()
 
@@ -153,6 +156,8 @@ class KernelSockets(Kernel):
                     if entry.inode:
                         fresh.append(entry)
                 entry.last, entry.gone = now, 0
+        if self.others:
+            fresh += self.others.update(table, rest)
         return fresh
 
     @staticmethod
@@ -173,7 +178,7 @@ class KernelSockets(Kernel):
 
 def linux_sources(options: Options) -> Sources:
     """Open Linux's own sources, as far as they are wanted and this user may."""
-    kernel = KernelSockets()
+    kernel = KernelSockets(OtherNamespaces(network_namespace()) if options.namespaces else None)
     return Sources(
         kernel,
         Processes(options.cmdline, not options.full_cmdline, options.hashes),

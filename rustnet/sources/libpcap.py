@@ -223,7 +223,8 @@ class LibpcapSource:
         self.damage: list[Damage] = []
         self.files: list[InputFile] = []
         self.limits = Limits()
-        self._stopped = stopped
+        self.stopped = stopped
+        """Whether the capture is to end."""
         self._devices: list[_Device] = []
         loopback = {each.name for each in devices() if each.kind == "loopback"}
         for number, name in enumerate(names):
@@ -246,7 +247,7 @@ class LibpcapSource:
         nothing = Frames(0, 0)
         turn = 0
         quiet_since = time.monotonic()
-        while not self._stopped():
+        while not self.stopped():
             if (limit := countdown.reached(self._packets, self._bytes)) is not None:
                 self._record("stopped_at_limit", f"stopped at {limit}")
                 break
@@ -302,7 +303,7 @@ class LibpcapSource:
         frames.count = count
         if not count:
             return
-        frames.buffer[:size] = np.frombuffer(b"".join(each[3] for each in put), np.uint8)
+        frames.buffer[:size] = memoryview(b"".join(each[3] for each in put))
         captured = np.array([len(each[3]) for each in put])
         numbers = np.array([each[1] for each in put])
         links = np.array([each.link_type for each in self.interfaces])

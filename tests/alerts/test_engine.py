@@ -120,6 +120,26 @@ def test_the_number_of_alerts_is_limited_and_says_so(scene: Scene, monkeypatch: 
     assert scene.ask("SELECT state FROM alert_checks WHERE capture_id = 2") == [("limit",)]
 
 
+def test_alerts_that_are_raised_again_count_for_the_limit(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "MOST_ALERTS", 3)
+    sql = "SELECT 1 AS what, max(ended_at) AS last FROM flows"
+    again = own(sql, 'time = "last"\nagain = "last"\ncool-down = "0"')
+    for number in range(6):
+        scene.replay(scene.capture(talk(number, 1, AMERICA), name=f"{number}.pcap"), again)
+    assert scene.ask("SELECT key_values IS NULL, count(*) FROM alerts GROUP BY ALL ORDER BY ALL") == [
+        (False, 3), (True, 1)
+    ]  # fmt: skip
+
+
+def test_a_callback_that_fails_costs_no_row(scene: Scene) -> None:
+    def fail(raised: engine.Raised) -> None:
+        raise BrokenPipeError
+
+    scene.raised = _Calling(fail)
+    scene.replay(scene.capture(talk(0, 1, AMERICA)), own("SELECT 1 AS what FROM captures"))
+    assert scene.ask("SELECT summary FROM alerts") == [("1",)]
+
+
 def test_more_rows_than_are_looked_at_are_stated(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "MOST_ROWS", 5)
     scene.replay(scene.capture(talk(0, 1, AMERICA)), own("SELECT unnest(range(50)) AS what"))

@@ -211,8 +211,11 @@ def test_states_and_messages_from_two_threads(terminal: Pty) -> None:
         while not ended.is_set():
             shown.append(terminal.read())
 
-    reader = threading.Thread(target=read)
-    speaker = threading.Thread(target=lambda: [line.message(f"message {n}") for n in range(300)])
+    def speak() -> None:
+        for n in range(300):
+            line.message(f"message {n}")
+
+    reader, speaker = threading.Thread(target=read), threading.Thread(target=speak)
     reader.start()
     speaker.start()
     while speaker.is_alive():

@@ -316,3 +316,29 @@ def test_truncated_packets_keep_their_lengths(tmp_path: Path) -> None:
         (batch,) = [frames for frames in source.batches() if frames.count]
         assert (batch.captured[0], batch.length[0], batch.link[0]) == (40, 520, 101)
         source.close()
+
+
+def test_a_recording_is_of_one_capture(tmp_path: Path, capture: Path) -> None:
+    other = tmp_path / "other.pcap"
+    other.write_bytes(pcap(dns_flow(1)))
+    recordings = (
+        Recording(str(tmp_path / "out.pcapng"), "pcapng"), Recording(str(tmp_path / "out.pcap"), "pcap", 1 << 20),
+    )  # fmt: skip
+    report = replayed(tmp_path / "a", capture, other, recordings=recordings)
+    assert [each.kind for each in report.captures[0].damage] == []
+    assert [each.kind for each in report.captures[1].damage] == ["recording_ended"] * 2
+    assert "holds one capture already" in report.captures[1].damage[0].detail
+    assert len(list(frames_of(FileSource(str(tmp_path / "out.pcapng"))))) == report.captures[0].packets
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+def test_without_packets_it_is_an_empty_capture(tmp_path: Path, form: Any) -> None:
+    capture, made = tmp_path / "in.pcap", tmp_path / f"out.{form}"
+    capture.write_bytes(pcap([], link=101))
+    report = replayed(tmp_path / "a", capture, recordings=(Recording(str(made), form),))
+    assert report.captures[0].damage == []
+    source = FileSource(str(made))
+    assert list(frames_of(source)) == []
+    assert [each.link_type for each in source.interfaces] == [101]
+    assert not source.damage
+    assert source.info.complete

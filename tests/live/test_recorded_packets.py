@@ -1,6 +1,8 @@
 """Packets of a live session, taken out of its recording."""
 
+import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ import pytest
 from rustnet.errors import ExitCode
 from rustnet.ingest.options import Options
 from rustnet.ingest.road import ingest
+from rustnet.sandbox.privileges import NOBODY
 from tests.live.namespaces import Namespace
 from tests.live.running import Live, fetch, serve_web
 from tests.support.command_line import Run
@@ -72,6 +75,23 @@ def test_packets_of_a_session_are_in_its_recording(web: Namespace, run: Run, tmp
     wrong = run("extract", session, "-o", taken, "--force")
     assert wrong.code == ExitCode.INPUT
     assert "bytes, but the ingested capture had" in wrong.err
+
+
+def test_a_parser_that_was_killed_leaves_a_recording_with_owners(web: Namespace, tmp_path: Path) -> None:
+    session, packets = tmp_path / "s.duckdb", tmp_path / "s.pcapng"
+    with Live(session, "-i", "lo", "--pcapng-export", str(packets)) as live:
+        fetch()
+        live.wait_for("SELECT 1 FROM claims")
+        (parser,) = [each for each in live.processes() if Path(f"/proc/{each}").stat().st_uid == NOBODY]
+        os.kill(parser, signal.SIGKILL)
+        live.process.wait(20)
+        live.stop()
+    kind, count, complete, size = rows(session, "SELECT kind, packets, complete, bytes FROM capture_files")[0]
+    assert (kind, complete, size) == ("file", False, packets.stat().st_size)
+    assert count == rows(session, "SELECT count(*) FROM packets")[0][0] > 0
+    Path(f"{packets}.connections.jsonl").unlink()
+    ingest([str(packets)], str(tmp_path / "t.duckdb"), Options())
+    assert rows(tmp_path / "t.duckdb", "SELECT name FROM flows JOIN processes USING (process_id)") == [("python",)]
 
 
 def test_segments_that_are_gone_are_said_to_be(web: Namespace, run: Run, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from rustnet.probe.ring_socket import Program, RingInterface, open_ring
 from rustnet.sources.bpf import compile_filter
 from rustnet.sources.frames import Frames
 from rustnet.sources.limits import Limits
-from rustnet.sources.ring import RingSource
+from rustnet.sources.ring import GATHER, RingSource
 from tests.live.namespaces import Namespace, sender
 from tests.support.packets import ip, udp, udp_frame
 
@@ -289,6 +289,13 @@ def test_drops_of_a_tiny_ring_are_counted(namespace: Namespace) -> None:
         capture.read(lambda c: c.data[-1] == numbered(7))
         assert capture.data[-1] == numbered(7), "the ring goes on after it was full"
         assert capture.source.interfaces[0].dropped_kernel == dropped
+        stats = capture.source.take_statistics(last=True)
+        assert sum(each.dropped for each in stats) == dropped
+        assert sum(each.packets for each in stats) == len(capture.packets)
+        assert sum(each.bytes for each in stats) == sum(length for _, _, _, length, _ in capture.packets)
+        assert sum(each.freezes for each in stats) == capture.source.rings[0].freezes
+        assert len(stats) > 1, "one of each second"
+        assert not capture.source.take_statistics(last=True), "each once"
 
 
 def test_an_interface_that_is_deleted_ends_alone(namespace: Namespace) -> None:
@@ -323,6 +330,37 @@ def test_an_interface_that_goes_down_and_comes_back(namespace: Namespace) -> Non
         capture.read(count(1))
         assert capture.data == [numbered(3)]
         assert [each.kind for each in capture.source.damage] == ["interface_down", "interface_up"]
+
+
+def test_packets_of_a_steady_link_come_together_unless_the_ring_is_small(namespace: Namespace) -> None:
+    namespace.veth("a", "b")
+
+    def send() -> None:
+        with sender("a") as out:
+            for i in range(400):
+                out.send(numbered(i))
+                time.sleep(0.001)
+
+    def batches(size: int) -> tuple[int, float]:
+        """Batches with packets, and the seconds in which they came."""
+        sending = threading.Thread(target=send)
+        with live("b", size=size) as capture:
+            began = time.monotonic()
+            sending.start()
+            filled = packets = 0
+            for frames in capture.source.batches(0.05):
+                filled += frames.count > 0
+                packets += frames.count
+                if packets == 400 or time.monotonic() > began + SLOWEST:
+                    break
+            sending.join()
+            assert packets == 400
+            return filled, time.monotonic() - began
+
+    together, seconds = batches(64 << 20)
+    assert together <= seconds / GATHER + 1
+    alone, seconds = batches(2 << 20)
+    assert alone > 4, "a block each 20 ms, as soon as the kernel passes it on"
 
 
 def test_two_hundred_thousand_packets_without_loss(namespace: Namespace) -> None:

@@ -45,6 +45,10 @@ def test_conversations_on_two_interfaces_are_stored(namespace: Namespace, tmp_pa
     assert writer.query("SELECT app, dst_port, src_packets + dst_packets, hostname FROM flows ORDER BY 2") == [
         ("dns", 53, 2, None), ("http", 80, 8, "shop.example"),
     ]  # fmt: skip
+    stats = "SELECT interface, sum(packets), sum(bytes), sum(dropped) FROM capture_stats GROUP BY 1 ORDER BY 1"
+    assert writer.query(stats) == [
+        (0, 8, sum(map(len, http_flow())), 0), (1, 2, sum(map(len, dns_flow())), 0),
+    ]  # fmt: skip
     assert writer.query("SELECT name, link_type, packets FROM interfaces ORDER BY 1") == [("b", 1, 8), ("d", 1, 2)]
     assert writer.query("SELECT interface, count(*) FROM packets GROUP BY 1 ORDER BY 1") == [(0, 8), (1, 2)]
     writer.close()

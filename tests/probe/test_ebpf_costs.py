@@ -38,7 +38,7 @@ datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 datagrams.bind(("127.0.0.1", 0))
 sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 many = int(sys.argv[2])
-began = time.perf_counter()
+began = time.process_time()
 if sys.argv[1] == "connection":
     for _ in range(many):
         one = socket.create_connection(server.getsockname())
@@ -49,7 +49,7 @@ else:
     for _ in range(many):
         sender.sendto(b"x", where)
         datagrams.recv(1)
-print((time.perf_counter() - began) / many * 1e6, flush=True)
+print((time.process_time() - began) / many * 1e6, flush=True)
 """
 
 

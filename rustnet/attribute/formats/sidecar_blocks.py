@@ -21,7 +21,10 @@ BLOCK = 8 << 20
 ROWS = 65_536
 """Maximum number of scanned lines in a batch."""
 
-KEPT = ("protocol", "ip_protocol", "attribution_match", "recorder", "ipv6_only", "icmp_id", "open_end", *PROCESS_KEYS)
+KEPT = (
+    "protocol", "ip_protocol", "attribution_match", "recorder", "ipv6_only", "icmp_id", "open_end",
+    "network_namespace", *PROCESS_KEYS,
+)  # fmt: skip
 """Keys that `LineParser` reads besides ends and times: equal text has equal meaning."""
 
 UNFIT = ("nat_local_addr", "nat_remote_addr", "claim_source")

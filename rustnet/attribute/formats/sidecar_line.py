@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import BinaryIO, TypeVar
 
-from rustnet.attribute.observation import PORTED, Ends, Faults, Observation, ProcessFacts
+from rustnet.attribute.observation import NAMESPACE, PORTED, Ends, Faults, Observation, ProcessFacts
 from rustnet.attribute.values import (
     ANY_V4,
     ANY_V6,
@@ -176,7 +176,7 @@ class LineParser:
             process,
             quality or UNSTATED,
             number,
-            host=self._host(get("host"), process),
+            host=_in_namespace(self._host(get("host"), process), get("network_namespace")),
             family=family,
             echo=self._echo(get("icmp_id"), number) if protocol == "icmp" else None,
             translated=self._translated(get("nat_local_addr"), get("nat_remote_addr"), ends, number),
@@ -365,6 +365,11 @@ def _family(local: Address, *, either: bool) -> int:
     if local not in _ANY:
         return 0
     return 4 if local == ANY_V4 else 0 if either else 6
+
+
+def _in_namespace(host: str | None, number: object) -> str | None:
+    """A host's name for the addresses of one of its network namespaces, which are not those of the others."""
+    return f"{host or ''}{NAMESPACE}{number}" if type(number) is int and 0 <= number < 1 << 64 else host
 
 
 def _mapping(value: object) -> Json:

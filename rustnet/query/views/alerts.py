@@ -9,6 +9,7 @@ from rustnet.query.views.spec import ViewSpec
 from rustnet.records import Kind
 
 if TYPE_CHECKING:
+    from rustnet.query.execute import ResultSet
     from rustnet.query.session import Session
 
 ALERTS = (
@@ -24,8 +25,6 @@ _CHECKS = """
 SELECT alert, state, min(detail), sum(checks)::BIGINT, epoch_ns(max(checked_until)) FROM alert_checks
 GROUP BY alert, state ORDER BY alert, state"""
 
-_COUNTS = "SELECT severity, count(*) FROM alerts{where} GROUP BY severity"
-
 
 @dataclass(frozen=True, slots=True)
 class Check:
@@ -36,6 +35,18 @@ class Check:
     detail: str | None
     checks: int
     until: int | None
+
+
+def raised(session: "Session", limit: int | None, *, whole: bool) -> "ResultSet":
+    """Alerts of a session, the latest first: ``whole`` rows, or the main columns."""
+    columns = "*" if whole else "ts, severity, alert, summary, flow_id, capture_id"
+    order = "ORDER BY coalesce(raised_at, ts) DESC NULLS LAST, alert_id DESC"
+    return session.execute(f"SELECT {columns} FROM alerts {order}", limit=limit)  # noqa: S608 -- our own columns
+
+
+def every_check(session: "Session", limit: int | None) -> "ResultSet":
+    """How far each alert was checked in each capture."""
+    return session.execute("SELECT * FROM alert_checks ORDER BY capture_id, alert", limit=limit)
 
 
 def _where(spec: ViewSpec) -> str:
@@ -55,8 +66,3 @@ def alerts(session: "Session", spec: ViewSpec) -> Listing:
 def checks(session: "Session") -> list[Check]:
     """How far each alert was checked; empty where none was wanted."""
     return [Check(*row) for row in session.execute_own(_CHECKS).rows]
-
-
-def counts(session: "Session", spec: ViewSpec) -> dict[str, int]:
-    """Alerts that had been raised at the time of a screen, by severity."""
-    return dict(session.execute_own(_COUNTS.format(where=_where(spec))).rows)

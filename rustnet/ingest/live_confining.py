@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar
 from rustnet.i18n import _
 from rustnet.ingest.confining import require_all, rows
 from rustnet.ingest.report import Report
-from rustnet.sandbox import UNAVAILABLE, Layer, lacking, unconfined
+from rustnet.sandbox import PARTIAL, UNAVAILABLE, Layer, lacking, unconfined
 from rustnet.sandbox.live import ROOT_STAYS, confine_probe, confine_writer, drop_privileges
+from rustnet.sandbox.privileges import clear_capabilities
 from rustnet.sandbox.users import User, chosen_user
 from rustnet.store.tables import Confinement
 
@@ -73,6 +74,11 @@ class Confining:
         self.dropped = drop_privileges(
             self.user, groups=self.groups, drop_user=self.drop_user, sandbox=self.sandbox != "off"
         )
+
+    def release(self) -> None:
+        """Give up here what a process that starts parsers has to keep."""
+        if any(layer.state == PARTIAL for layer in self.dropped if layer.name == "capabilities"):
+            clear_capabilities()
 
     def writer(self, outputs: Sequence[str], readable: Sequence[str]) -> None:
         """Confine this process: it writes in the directories of ``outputs`` only. Raises `RustnetError`."""

@@ -67,9 +67,10 @@ class Rings:
     """Starts what a probe does, in threads of this process."""
 
     def release(self) -> None:
-        """Close this process's copies of the rings and of the channels to the probe, which are another's."""
+        """Close this process's copies of the rings and of the channels to the probe, and its last privileges."""
         if self.probe is not None:
             self.probe.close()
+        self.confining.release()
 
 
 def capture_live(

@@ -684,7 +684,8 @@ class Confinement:
     capture_id: I32
     """Capture that was read."""
     process: Word
-    """`parser`: the process that unpacks, walks and parses, and its workers."""
+    """`parser`: the process that unpacks, walks and parses, and its workers; of a live capture also `writer`: the one
+    that holds the session, and `probe`: the one that keeps privileges."""
     layer: Word
     """`user`, `capabilities`, `no_new_privileges`, `landlock` (files, TCP, signals) or `system_calls` (seccomp)."""
     state: Word

@@ -18,9 +18,10 @@ import pytest
 
 from rustnet.errors import ExitCode
 from rustnet.query.session import open_session
+from rustnet.sandbox.privileges import NOBODY
 from tests.live.namespaces import Namespace, sender
 from tests.live.running import MARK, RUSTNET, Live
-from tests.live.test_privileges import AS_USER, USER, place, status
+from tests.live.test_privileges import AS_ROOT, AS_USER, USER, place, status
 from tests.support.effort import wait_until
 from tests.support.packets import udp_frame
 
@@ -187,13 +188,13 @@ def test_killed_many_times(talk: Sending, place: Path, victim: str, capsys: pyte
 class Screen(Live):
     """A run of ``rustnet live`` on a terminal, which nobody reads but the test."""
 
-    def __init__(self, session: Path, *options: str) -> None:
+    def __init__(self, session: Path, *options: str, wrapper: tuple[str, ...] = AS_USER) -> None:
         self.session = session
         self.mark = f"{os.getpid()}-{time.monotonic_ns()}"
         self.output = self.errors = ""
         self.terminal, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", *AS_USER, *RUSTNET, "live", "--db", str(session), *options],
+            ["setsid", "--ctty", *wrapper, *RUSTNET, "live", "--db", str(session), *options],
             stdin=theirs, stdout=theirs, stderr=theirs, text=True,
             env={**os.environ, MARK: self.mark, "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "30"},
         )  # fmt: skip
@@ -245,6 +246,22 @@ def kill_on_screen(place: Path, talk: Sending, victim: str, delay: float) -> Non
         finished = opened.sql("SELECT finished FROM captures").rows
     assert finished == [(True,)], "what was read is stored to its end"
     assert lost_seconds(session, talk, began, killed) <= UNREAD_SECONDS
+
+
+def test_on_a_terminal_only_the_probe_keeps_powers_though_root_stays(namespace: Namespace, tmp_path: Path) -> None:
+    screen = Screen(tmp_path / "s.duckdb", "-i", "lo", wrapper=AS_ROOT)
+    try:
+        screen.started()
+        wait_until(lambda: len(screen.processes()) == 5)
+        roles = screen.roles()
+        assert {name: status(pid)["CapPrm"] for name, pid in roles.items() if name != "probe"} == dict.fromkeys(
+            ("watcher", "browser", "writer", "parser"), "0" * 16
+        )
+        assert status(roles["parser"])["Uid"].split() == [str(NOBODY)] * 4
+        os.kill(roles["watcher"], signal.SIGTERM)
+        wait_until(lambda: gone([*roles.values()]), 15)
+    finally:
+        screen.close()
 
 
 @pytest.mark.parametrize("victim", ["browser", "watcher"])

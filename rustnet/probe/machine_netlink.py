@@ -76,7 +76,7 @@ class Questions:
         self.socket.close()
 
     def _again(self) -> None:
-        """Open the socket anew after a failure: the rest of an answer may still come."""
+        """Open the socket again after a failure: the rest of an answer may still come."""
         self.socket.close()
         self.socket = self._open()
 

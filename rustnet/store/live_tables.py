@@ -75,7 +75,7 @@ class MachineRow:
     network_namespace: Id64 | None = None
     """Number of the network namespace that was captured in."""
     dns_servers: list[Ip] | None = None
-    """DNS servers that programs were told to ask."""
+    """DNS servers that programs on it were set to ask."""
     dns_upstreams: list[Ip] | None = None
     """DNS servers that a resolver on the machine asked for them; empty if programs asked the servers themselves."""
     dns_search: list[Host] | None = None
@@ -128,7 +128,7 @@ class InterfaceStats:
     interface_name: ObjectName
     """Interface: `interfaces.name`."""
     span_ms: float | None
-    """Time since they were read before; NULL in the first row, and after the interface was made anew: then there is no
+    """Time since they were read before; NULL in the first row, and after the interface was removed and added: then there is no
     growth either."""
     rx_packets: Count | None
     """Packets received since then."""

@@ -28,7 +28,7 @@ class Counters:
     def lines(self) -> list[Keys]:
         """A line for each interface.
 
-        The growth is left out where there was none before, or where a counter fell: the interface was removed and added.
+        The growth is left out where there was none before, or where a counter fell: the interface is another one.
         """
         lines: list[Keys] = []
         latest: dict[str, tuple[float, Sequence[int]]] = {}

@@ -128,8 +128,8 @@ class InterfaceStats:
     interface_name: ObjectName
     """Interface: `interfaces.name`."""
     span_ms: float | None
-    """Time since they were read before; NULL in the first row, and after the interface was removed and added: then there is no
-    growth either."""
+    """Time since they were read before; NULL in the first row, and after the interface was removed and added: then
+    there is no growth either."""
     rx_packets: Count | None
     """Packets received since then."""
     rx_bytes: Bytes | None

@@ -49,8 +49,8 @@ from rustnet.sources.stored import open_input
 from rustnet.store.batches import Records
 from rustnet.store.items import Closing, OnFlush
 from rustnet.store.removal import clear_missing_flows
-from rustnet.store.session import reading_cursor
-from rustnet.store.tables import Anomaly, Capture, CaptureFile, Confinement
+from rustnet.store.session import end_open_flows, reading_cursor
+from rustnet.store.tables import FLOWS_ENDED, Anomaly, Capture, CaptureFile, Confinement
 from rustnet.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from rustnet.ingest.exports import Exports
     from rustnet.query.session import Session
 
+_FLOWS_STORED = f"SELECT count(*) FROM {FLOWS_ENDED} WHERE capture_id = ?"  # noqa: S608 - our own name
 _STORED_FILES = """
 SELECT file, min(number), count(*), epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets WHERE capture_id = ?
 GROUP BY file ORDER BY file"""
@@ -389,14 +390,19 @@ class Run:
         else:
             self.report.failed.append((row.source, error.sentence(_)))
         outlet.totals.write_to(row)
-        damage = self._note(outlet, row, "parser_failed", words)
         assert self.writer is not None
+        flows = outlet.totals.flows
+        if self.live or self.options.speed is not None:
+            # the last rows of a capture take the place of its open flows, and here none do
+            self.writer.execute_pass("open flows", end_open_flows, row.capture_id)
+            flows = self.writer.query(_FLOWS_STORED, [row.capture_id])[0][0]
+        damage = self._note(outlet, row, "parser_failed", words)
         self.writer.commit()
         # rows may have been passed on before those of their flows
         self.writer.execute_pass("references", clear_missing_flows, row.capture_id)
         files = self._stored_files(self.writer, row.capture_id)
         row.files, row.assembly = max(1, len(files)), (self._assembly() if files else None)
-        return Outcome(row, outlet.totals.flows, 0, flow_id + outlet.totals.flows, False, [damage], files=files)
+        return Outcome(row, flows, 0, flow_id + flows, False, [damage], files=files)
 
     def _assembly(self) -> str:
         return "merged" if self.options.merge else "joined"

@@ -79,7 +79,10 @@ def _notes(reader: "Session", count: int, *, checks: bool) -> None:
 
     known = view.checks(reader)
     if not known:
-        notify(_("no alert was checked in this session; 'rustnet replay --alert all' checks them"))
+        if reader.sql("SELECT 1 FROM captures WHERE kind = 'live' LIMIT 1").rows:
+            notify(_("no alert was checked in this session; 'rustnet live --alert all' checks them"))
+        else:
+            notify(_("no alert was checked in this session; 'rustnet replay --alert all' checks them"))
     elif not count:
         notify(_("no alert was raised"))
     for each in known if not checks else ():

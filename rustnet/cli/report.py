@@ -324,10 +324,13 @@ def _damage(c: Health) -> list[tuple[str, str]]:
     lines = []
     for d in c.damage[:_MAX_DAMAGE]:
         words = _("{kind} before the first packet, byte {offset}: {detail}")
-        if d.packet:
+        if c.kind == "live":  # which has no bytes to count
+            words = _("{kind} after packet {packet}: {detail}") if d.packet else _("{kind}: {detail}")
+        elif d.packet:
             words = _("{kind} after packet {packet}, byte {offset}: {detail}")
         fields = {"kind": d.kind, "packet": f"{d.packet or 0:,}", "offset": f"{d.offset:,}", "detail": safe(d.detail)}
-        lines.append(("bad", words.format(**fields)))
+        asked = c.kind == "live" and d.kind == "stopped_at_limit"  # it ended when it should
+        lines.append(("fact" if asked else "bad", words.format(**fields)))
     if c.damaged > _MAX_DAMAGE:
         lines.append(("bad", _("{n} more damaged places").format(n=f"{c.damaged - _MAX_DAMAGE:,}")))
     return lines

@@ -164,6 +164,8 @@ class CaptureIngest:
                     self.aging = True
                 if self.stop.is_set() and self.source.info.kind != LIVE:  # one of interfaces ends by itself, completely
                     stopped = True
+                    if self.source.info.kind == LIVE:
+                        continue  # it ends by itself, and states then what the kernel counted, and that it is complete
                     break
                 self.flush_due()
                 self.progress()

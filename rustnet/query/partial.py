@@ -1,4 +1,4 @@
-"""Captures whose replay was killed."""
+"""Captures whose replay, or live capture, was killed."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,9 +21,16 @@ class PartialCapture:
     capture_id: int
     source: str
     packets: int
+    live: bool = False
+    """It was captured live, which cannot be repeated."""
 
     def words(self, session: str) -> str:
         """Describe it in one line."""
+        if self.live:
+            return _(
+                "{session}: partial: live capture {n} ({source}) ended before its time, after {packets} packets were "
+                "stored"
+            ).format(session=safe(session), n=self.capture_id, source=safe(self.source), packets=f"{self.packets:,}")
         return _(
             "{session}: partial: the replay of capture {n} ({source}) was killed after {packets} packets were stored; "
             "replay it again to replace them"
@@ -35,6 +42,6 @@ def list_partial(session: "Session") -> list[PartialCapture]:
     if not session.execute_own(_HAS_COLUMN).rows[0][0]:  # written by an earlier version
         return []
     rows = session.execute_own(
-        "SELECT capture_id, source, packets FROM captures WHERE finished = false ORDER BY capture_id"
+        "SELECT capture_id, source, packets, kind = 'live' FROM captures WHERE finished = false ORDER BY capture_id"
     ).rows
     return [PartialCapture(*row) for row in rows]

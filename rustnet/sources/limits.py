@@ -13,6 +13,8 @@ class Limits:
     """Bytes of the capture, after it was unpacked."""
     seconds: float | None = None
     """Seconds of real time since the first batch was asked for."""
+    live: bool = False
+    """They were set on a live capture, whose options have other names."""
 
 
 class Countdown:
@@ -41,9 +43,9 @@ class Countdown:
         """Name the limit that was reached, as the user gave it; None if none was."""
         limits = self._limits
         if limits.packets is not None and self._packets + packets >= limits.packets:
-            return f"--max-packets {limits.packets}"
+            return f"{'--packets' if limits.live else '--max-packets'} {limits.packets}"
         if limits.bytes is not None and self._bytes + read >= limits.bytes:
             return f"--max-bytes {limits.bytes}"
         if self._until is not None and time.monotonic() >= self._until:
-            return f"--max-seconds {limits.seconds:g}"
+            return f"{'--duration' if limits.live else '--max-seconds'} {limits.seconds:g}"
         return None

@@ -326,12 +326,13 @@ _CAUSES: tuple[tuple[str, type[SessionError], str], ...] = (
 
 def _explain(file: Path, text: str) -> SessionError:
     """Turn DuckDB's error about a file into one sentence."""
-    holder = re.search(r"Conflicting lock is held in (\S+)(?: \(PID (\d+)\))?", text)
+    holder = re.search(r"Conflicting lock is held in (PID \d+|\S+)(?: \(PID (\d+)\))?", text)
     if holder:
         name, pid = Path(holder[1]).name, holder[2]
         if pid is None:
             words = N_("{file}: in use by another process ({name}); close it there, or wait until that has ended")
-            return SessionLockedError(words, file=file, name=name)
+            number = re.fullmatch(r"PID (\d+)", name)  # a process that may not be looked at has no name
+            return SessionLockedError(words, int(number[1]) if number else None, file=file, name=name)
         words = N_(
             "{file}: in use by another process ({name}, process {number}); close it there, or wait until that has ended"
         )

@@ -37,6 +37,13 @@ if TYPE_CHECKING:
 
 QUEUE_LENGTH = 4
 
+# Owners are written by a pass that comes after a commit: who reads meanwhile gets those known before.
+_OWNER = ("process_id", "process_source", "process_contested", "unowned_reason")
+_KEEP_OWNERS = f"CREATE OR REPLACE TEMP TABLE owners_before AS SELECT flow_id, {', '.join(_OWNER)} FROM {FLOWS_OPEN}"  # noqa: S608
+_RESTORE_OWNERS = f"""
+UPDATE {FLOWS_OPEN} AS f SET {", ".join(f"{name} = o.{name}" for name in _OWNER)}
+FROM owners_before o WHERE o.flow_id = f.flow_id; DROP TABLE owners_before"""  # noqa: S608 - our own names
+
 
 class Writer:
     """Stores one capture after another in a session.
@@ -328,6 +335,9 @@ class Writer:
 
     def _replace_open_flows(self, flush: Flush | None) -> None:
         """Replace the rows of the table of open flows by those of a flush, or by none."""
+        kept = self.open_flows and flush is not None
+        if kept:  # what is stored now is read before the owners are written again
+            self.con.execute(_KEEP_OWNERS)
         if self.open_flows:
             self.con.execute(f"DELETE FROM {FLOWS_OPEN}")  # noqa: S608 - our own name
         self.open_flows = 0
@@ -337,6 +347,10 @@ class Writer:
                 # Refused, they are missing until the next flush, and stored when they end.
                 if self.storing.insert_once((batch.cls, tuple(columns)), columns, FLOWS_OPEN):
                     self.open_flows += row_count(columns)
+                else:  # the table of owners was undone with them
+                    kept = False
+        if kept:
+            self.con.execute(_RESTORE_OWNERS)
 
     def _hold(self, capture_id: int, item: Batch, *, borrow: bool) -> None:
         """Keep a batch until there are enough rows for its table; ``borrow`` its memory if that will be soon."""

@@ -83,7 +83,7 @@ def test_every_reader_says_in_one_line_that_the_session_is_partial(killed: tuple
         assert f"{partial.packets:,} packets" in lines[0]
     for words in (("show", db, "1", "--json"), ("verify", db, "--json")):
         data = json.loads(run(*words).stdout)
-        assert data["partial"] == [{"capture_id": 1, "source": str(capture), "packets": partial.packets}]
+        assert data["partial"] == [{"capture_id": 1, "source": str(capture), "packets": partial.packets, "live": False}]
 
 
 def test_what_a_killed_run_stored_agrees_with_itself(tmp_path: Path) -> None:

@@ -139,6 +139,9 @@ def kill_once(place: Path, talk: Sending, victim: str, delay: float) -> tuple[fl
         finished = opened.sql("SELECT finished, complete FROM captures").rows
         anomalies = {kind for (kind,) in opened.sql("SELECT kind FROM anomalies").rows}
         partial = opened.partial_captures()
+        counts = opened.sql("SELECT (SELECT count(*) FROM packets), (SELECT count(*) FROM flows)").rows[0]
+    assert bool(counts[0]) == bool(counts[1]), "packets that are stored have their flows"
+    assert all("replay" not in each.words("s") for each in partial)
     if victim == "writer":
         assert finished in ([(False, False)], []), "it says that its end is missing"
         assert bool(partial) == bool(finished)

@@ -34,6 +34,18 @@ def failure(path: Path, demo: type, writing: bool) -> str:
     return text
 
 
+@pytest.mark.parametrize(
+    ("holder", "words"),
+    [("/usr/bin/python3.11 (PID 17)", "python3.11, process 17"), ("PID 17", "PID 17")],
+)
+def test_the_process_that_has_a_session_is_named(holder: str, words: str) -> None:
+    text = f'Could not set lock on file "s": Conflicting lock is held in {holder}. See also https://duckdb.org'
+    error = session._explain(Path("s"), text)
+    assert isinstance(error, session.SessionLockedError)
+    assert f"in use by another process ({words});" in str(error)
+    assert error.pid == 17
+
+
 def test_missing(tmp_path: Path, demo: type) -> None:
     assert "no such session" in failure(tmp_path / "no.duckdb", demo, False)
     assert "there is no directory" in failure(tmp_path / "no" / "no.duckdb", demo, True)

@@ -87,7 +87,7 @@ def command(
         dissect=not no_dissect,
         workers=0,
         geo=geo,
-        limits=Limits(packets, None, duration),
+        limits=Limits(packets, None, duration, live=True),
         sandbox=sandbox,
         live=True,
         libpcap=capturing.by_libpcap,

@@ -79,7 +79,8 @@ def _notes(reader: "Session", count: int, *, checks: bool) -> None:
 
     known = view.checks(reader)
     if not known:
-        if reader.sql("SELECT 1 FROM captures WHERE kind = 'live' LIMIT 1").rows:
+        captures = reader.captures()
+        if any(row[captures.columns.index("kind")] == "live" for row in captures.rows):
             notify(_("no alert was checked in this session; 'rustnet live --alert all' checks them"))
         else:
             notify(_("no alert was checked in this session; 'rustnet replay --alert all' checks them"))

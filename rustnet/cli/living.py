@@ -123,6 +123,7 @@ class Live:
             if options.alerts is not None:  # the writer's thread must not wait for a terminal
                 options = replace(options, alerts=replace(options.alerts, on_alert=self._alert))
         with stopped_by_signals(scratch) as stop, rotated_by_hangup(stop), collected():
+            options = replace(options, limits=replace(options.limits, since=rings.opened_at))
             rings.confining.scratch = None if self.db else str(Path(session).parent)
             return capture_live(rings, session, options, watcher, ask, stop, watchers)
 

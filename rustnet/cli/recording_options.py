@@ -40,7 +40,7 @@ class Recorded:
 def recording_options(command: _F) -> _F:
     """Add options of recordings and of the log of events; the command gets what they ask for as ``recorded``.
 
-    Its own options are ``db``, the session, which must not be an output, and ``expression``, the capture filter.
+    Of its own options it uses ``db``, the session, which must not be an output, and ``capturing``, for its filter.
     """
 
     @functools.wraps(command)
@@ -56,7 +56,7 @@ def recording_options(command: _F) -> _F:
     ) -> Any:
         recorded = _recorded(
             [("pcapng", pcapng_export), ("pcap", pcap_export)], (rotate_size, rotate_seconds, rotate_files), json_log,
-            options.get("db"), options.get("expression", ""),
+            options.get("db"), getattr(options.get("capturing"), "expression", ""),
         )  # fmt: skip
         return command(*arguments, recorded=recorded, **options)
 

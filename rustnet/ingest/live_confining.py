@@ -101,5 +101,5 @@ class Confining:
                 names = ", ".join(layer.name for layer in missing)
                 process = next(name for name, each in self.layers.items() if each is layers)
                 report.notes.append(template.format(process=process, layers=names, reason=missing[0].detail))
-        if any(layer.detail == ROOT_STAYS for layer in self.layers.get(WRITER, [])):
+        if self.scratch is None and any(layer.detail == ROOT_STAYS for layer in self.layers.get(WRITER, [])):
             report.notes.append(_("the session was written by root: nobody called this by sudo; see --drop-to"))

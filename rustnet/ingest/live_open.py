@@ -3,6 +3,7 @@
 import errno
 import os
 import sys
+import time
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
@@ -85,6 +86,7 @@ def open_live(options: LiveOptions) -> Rings:
         everything=choice.everything,
     )
     notes = [words.sentence(_) for words in choice.notes]
+    began = time.monotonic()
     try:
         probe = confining.start(partial(start_probe, request))
     except OpenError as error:
@@ -94,7 +96,7 @@ def open_live(options: LiveOptions) -> Rings:
         words = _("{path}: the helper opened the rings; only owners among this user's processes can be known")
         notes.append(words.format(path=options.helper))
     name = ANY if choice.everything else ",".join(choice.names)
-    return Rings(name, tuple(probe.rings), probe, confining, notes)
+    return Rings(name, tuple(probe.rings), probe, confining, notes, began)
 
 
 def open_by_libpcap(options: LiveOptions) -> Rings:
@@ -106,7 +108,7 @@ def open_by_libpcap(options: LiveOptions) -> Rings:
     settings = Settings(options.filter, options.snaplen, options.promiscuous)
     source = LibpcapSource(choice.names, lambda: False, settings)
     notes = [words.sentence(_) for words in choice.notes]
-    return Rings(",".join(choice.names), (), None, confining, notes, source)
+    return Rings(",".join(choice.names), (), None, confining, notes, libpcap=source)
 
 
 def open_by_helper(request: Request, confining: Confining, path: str) -> Probe:

@@ -61,6 +61,8 @@ class Rings:
     confining: Confining
     notes: list[str] = field(default_factory=list)
     """Sentences about the choice of interfaces."""
+    opened_at: float = field(default_factory=time.monotonic)
+    """When capturing began, by the monotonic clock."""
     libpcap: LibpcapSource | None = None
     """What libpcap captures, instead of rings."""
     recorder: "Recording | None" = None

@@ -12,9 +12,11 @@ class Limits:
     bytes: int | None = None
     """Bytes of the capture, after it was unpacked."""
     seconds: float | None = None
-    """Seconds of real time since the first batch was asked for."""
+    """Seconds of real time since ``since``, or since the first batch was asked for."""
     live: bool = False
     """They were set on a live capture, whose options have other names."""
+    since: float | None = None
+    """When a live capture began, by the monotonic clock: packets wait in rings from then on."""
 
 
 class Countdown:
@@ -22,7 +24,8 @@ class Countdown:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._until = None if limits.seconds is None else time.monotonic() + limits.seconds
+        since = time.monotonic() if limits.since is None else limits.since
+        self._until = None if limits.seconds is None else since + limits.seconds
         self._packets = 0
         self._bytes = 0
 

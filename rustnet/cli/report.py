@@ -320,6 +320,13 @@ def _drops(c: Health) -> tuple[str, str]:
     return "bad", _("packets dropped while capturing: {parts}").format(parts=parts)
 
 
+LIVE_GRADES = {
+    "stopped_at_limit": "fact", "interface_up": "fact", "interface_added": "fact", "interface_down": "warn",
+    "interface_gone": "warn",
+}  # fmt: skip
+"""Grades of what happens to a live capture without being damage."""
+
+
 def _damage(c: Health) -> list[tuple[str, str]]:
     lines = []
     for d in c.damage[:_MAX_DAMAGE]:
@@ -329,8 +336,8 @@ def _damage(c: Health) -> list[tuple[str, str]]:
         elif d.packet:
             words = _("{kind} after packet {packet}, byte {offset}: {detail}")
         fields = {"kind": d.kind, "packet": f"{d.packet or 0:,}", "offset": f"{d.offset:,}", "detail": safe(d.detail)}
-        asked = c.kind == "live" and d.kind == "stopped_at_limit"  # it ended when it should
-        lines.append(("fact" if asked else "bad", words.format(**fields)))
+        grade = LIVE_GRADES.get(d.kind, "bad") if c.kind == "live" else "bad"
+        lines.append((grade, words.format(**fields)))
     if c.damaged > _MAX_DAMAGE:
         lines.append(("bad", _("{n} more damaged places").format(n=f"{c.damaged - _MAX_DAMAGE:,}")))
     return lines

@@ -4,7 +4,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from rustnet.errors import RustnetError
+from rustnet.errors import UsageError
 from rustnet.i18n import N_
 
 LAST_USER = 0xFFFFFFFE
@@ -51,7 +51,7 @@ def invoking_user() -> User | None:
 
 
 def chosen_user(drop_to: str | None) -> User | None:
-    """The user named by ``--drop-to``, else the one who called this program; raises `RustnetError` for an unknown one.
+    """The user named by ``--drop-to``, else the one who called this program; raises `UsageError` for an unknown one.
 
     None: there is nobody but who started it.
     """
@@ -60,9 +60,9 @@ def chosen_user(drop_to: str | None) -> User | None:
     numeric = re.fullmatch(r"\d{1,10}", drop_to, re.ASCII) is not None
     user = _by_number(drop_to, "--drop-to") if numeric else _by_name(drop_to, "--drop-to")
     if user is None or not user.name:
-        raise RustnetError(N_("--drop-to {user}: there is no such user, or it is root"), user=drop_to)
+        raise UsageError(N_("--drop-to {user}: there is no such user, or it is root"), user=drop_to)
     if not is_root():
-        raise RustnetError(N_("--drop-to {user}: only root can become another user"), user=drop_to)
+        raise UsageError(N_("--drop-to {user}: only root can become another user"), user=drop_to)
     return user
 
 

@@ -12,7 +12,7 @@
 -- column: closed_at time When the last of them was closed; NULL: it was open to the end
 -- column: flows count Flows to this port of one of the machine's addresses
 WITH own AS (
-    SELECT DISTINCT capture_id, split_part(unnest(addresses), '/', 1) AS ip FROM machine_interfaces
+    SELECT DISTINCT capture_id, split_part(unnest(ip_addresses), '/', 1) AS ip FROM machine_interfaces
 ), asked AS (
     SELECT f.capture_id, f.protocol, f.dst_port AS port, count(*) AS flows
     FROM flows f JOIN own o ON o.capture_id = f.capture_id AND o.ip = f.dst_ip

@@ -132,7 +132,7 @@ class MachineRows:
             kind=bounded_text(line.get("kind"), NAME),
             mac=_mac(line.get("mac")),
             mtu=bounded_integer(line.get("mtu")),
-            addresses=[_own_address(one) for one in _list(line.get("addresses"))],
+            ip_addresses=[_own_address(one) for one in _list(line.get("addresses"))],
             up=_boolean(line.get("up")),
             state=bounded_text(line.get("state"), NAME),
             master=bounded_text(line.get("master"), NAME),

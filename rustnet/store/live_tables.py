@@ -103,7 +103,7 @@ class MachineInterface:
     """Its hardware address."""
     mtu: Bytes32 | None = None
     """Largest packet in bytes, without the frame's header."""
-    addresses: list[Ip] | None = None
+    ip_addresses: list[Ip] | None = None
     """Its addresses, with prefix lengths where these are known."""
     up: bool = False
     """It was switched on; whether it had a connection is in `state`."""

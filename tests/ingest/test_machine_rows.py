@@ -36,7 +36,7 @@ def test_the_machine_itself(session: Path) -> None:
 
 
 def test_interfaces_and_counters(session: Path) -> None:
-    assert stored(session, "SELECT change, name, mac, addresses, up, state FROM machine_interfaces ORDER BY ts") == [
+    assert stored(session, "SELECT change, name, mac, ip_addresses, up, state FROM machine_interfaces ORDER BY ts") == [
         (change, "eth0", "02:00:00:00:00:01", ["10.0.0.5/24", "fe80::1/64"], True, state)
         for change, state in (("present", "up"), ("changed", "down"), ("changed", "up"))
     ]

@@ -268,7 +268,7 @@ def test_declared_columns_go_before_names(con: FileSession) -> None:
     assert query.columns["flows"].help == "What it is"
     result = query.execute(con)
     assert result.kinds == (Kind.IDENTIFIER, Kind.FREE_TEXT, Kind.BYTES, None)
-    assert con.sql("SELECT 1 AS flows, '10.0.0.1' AS src_ip").kinds == (None, Kind.ADDRESS)
+    assert con.sql("SELECT 1 AS flows, '10.0.0.1' AS src_ip").kinds == (Kind.COUNT, Kind.ADDRESS)
 
 
 def test_a_name_whose_type_does_not_fit_has_no_kind(con: FileSession) -> None:

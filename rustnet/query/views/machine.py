@@ -20,7 +20,7 @@ RATE_SECONDS = 10
 
 COUNTERS = (
     Field("capture_id", Kind.KEY), Field("name", Kind.OBJECT), Field("kind", Kind.WORD), Field("state", Kind.WORD),
-    Field("addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.NUMBER), Field("master", Kind.OBJECT),
+    Field("ip_addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.NUMBER), Field("master", Kind.OBJECT),
     Field("received_rate", Kind.BYTES), Field("sent_rate", Kind.BYTES), Field("received", Kind.BYTES),
     Field("sent", Kind.BYTES), Field("errors", Kind.COUNT), Field("drops", Kind.COUNT), Field("since", Kind.TIME),
 )  # fmt: skip
@@ -67,7 +67,7 @@ WITH {_RECORDING}, latest AS (
     FROM (SELECT *, epoch_ns(ts) > epoch_ns(last) - {RATE_SECONDS * SECOND} AS near FROM counted)
     GROUP BY capture_id, interface_name
 )
-SELECT l.capture_id, l.name, l.kind, CASE WHEN l.up THEN l.state ELSE 'off' END, l.addresses, l.mac, l.mtu, l.master,
+SELECT l.capture_id, l.name, l.kind, CASE WHEN l.up THEN l.state ELSE 'off' END, l.ip_addresses, l.mac, l.mtu, l.master,
     s.received_rate, s.sent_rate, s.received, s.sent, s.errors, s.drops, epoch_ns(l.ts)
 FROM latest l LEFT JOIN summed s ON s.capture_id = l.capture_id AND s.interface_name = l.name
 WHERE l.age = 1 AND l.change <> 'removed'

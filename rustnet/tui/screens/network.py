@@ -79,7 +79,7 @@ class NetworkPane(PartsPane):
             Shown("sent_rate", N_("Sends"), 11, right=True), Shown("received", N_("Received"), 10, right=True, drop=8),
             Shown("sent", N_("Sent"), 10, right=True, drop=7), Shown("errors", N_("Errors"), 8, right=True),
             Shown("drops", N_("Drops"), 8, right=True),
-            Shown("addresses", N_("Addresses"), 20, 2, drop=6), Shown("mac", N_("Hardware"), 17, drop=4),
+            Shown("ip_addresses", N_("Addresses"), 20, 2, drop=6), Shown("mac", N_("Hardware"), 17, drop=4),
             Shown("mtu", "MTU", 9, right=True, drop=3), Shown("master", N_("Part of"), 10, drop=2),
             Shown("since", N_("So since"), TIME, drop=1),
         ),

@@ -20,7 +20,8 @@ RATE_SECONDS = 10
 
 COUNTERS = (
     Field("capture_id", Kind.KEY), Field("name", Kind.OBJECT), Field("kind", Kind.WORD), Field("state", Kind.WORD),
-    Field("ip_addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.NUMBER), Field("master", Kind.OBJECT),
+    Field("ip_addresses", Kind.ADDRESS), Field("mac", Kind.MAC), Field("mtu", Kind.NUMBER),
+    Field("master", Kind.OBJECT),
     Field("received_rate", Kind.BYTES), Field("sent_rate", Kind.BYTES), Field("received", Kind.BYTES),
     Field("sent", Kind.BYTES), Field("errors", Kind.COUNT), Field("drops", Kind.COUNT), Field("since", Kind.TIME),
 )  # fmt: skip

@@ -113,6 +113,6 @@ def test_this_machine() -> None:
     by_table = {batch.cls: batch.records for batch in rows.take() if isinstance(batch, Records)}
     assert [stats.interface_name for stats in by_table[InterfaceStats]] == ["lo"]
     loopback = next(each for each in by_table[MachineInterface] if each.name == "lo")
-    assert "127.0.0.1/8" in loopback.addresses
+    assert "127.0.0.1/8" in loopback.ip_addresses
     own = [each for each in by_table[SocketChange] if each.local_port == port]
     assert [(each.pid, each.listening, each.inode) for each in own] == [(os.getpid(), True, None)]

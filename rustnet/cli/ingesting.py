@@ -40,6 +40,12 @@ def ingest_and_summarise(
     ``scratch`` is a directory that a second signal removes.
     """
     summaries: list[Summary] = []
+    report = ingest_captures(list(files), session, options, summariser(summaries, top), scratch)
+    return report, summaries[0] if summaries else None
+
+
+def summariser(summaries: "list[Summary]", top: int) -> "Callable[[Session], None]":
+    """Return what puts the summary of a session into the list, unless that fails."""
 
     def summarise_with(reader: "Session") -> None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
@@ -47,8 +53,7 @@ def ingest_and_summarise(
         with contextlib.suppress(RustnetError):  # retried with a reader, which needs less memory
             summaries.append(summarise(reader, top))
 
-    report = ingest_captures(list(files), session, options, summarise_with, scratch)
-    return report, summaries[0] if summaries else None
+    return summarise_with
 
 
 def ingest_captures(

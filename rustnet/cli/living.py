@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.alert_options import alert_line
-from rustnet.cli.ingesting import print_problems, print_summary, session_path
+from rustnet.cli.ingesting import print_problems, print_summary, session_path, summariser
 from rustnet.cli.live_line import LiveLine
 from rustnet.cli.main import State
 from rustnet.cli.oneshot import collected, stopped_by_signals
 from rustnet.cli.outputs import share
 from rustnet.cli.rotating import rotated_by_hangup
-from rustnet.errors import ExitCode, RustnetError
+from rustnet.errors import ExitCode
 
 if TYPE_CHECKING:
     from rustnet.alerts.engine import Raised
@@ -48,22 +48,15 @@ class Live:
         from rustnet.ingest.live_open import own_folder  # noqa: PLC0415 -- the whole engine
 
         summaries: list[Summary] = []
-
-        def ask(reader: "Session") -> None:
-            from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
-
-            try:
-                summaries.append(summarise(reader, self.top))
-            except RustnetError:  # asked again below, of a reader that needs less memory
-                return
-
         rings = self.opened()
         with session_path(self.db) as session:
             scratch = None if self.db else Path(session).parent
             if scratch is not None:
                 own_folder(str(scratch), rings)
             rings.confining.drop()
-            report = self.capture(rings, session, self.options, ask=ask, scratch=scratch, line=True)
+            report = self.capture(
+                rings, session, self.options, ask=summariser(summaries, self.top), scratch=scratch, line=True
+            )
             self.follow_up(report)
             if report.captures:
                 summary = summaries[0] if summaries else None

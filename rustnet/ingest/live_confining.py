@@ -4,7 +4,7 @@ import json
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from rustnet.i18n import _
 from rustnet.ingest.confining import require_all, rows
@@ -16,8 +16,6 @@ from rustnet.sandbox.users import User, chosen_user
 from rustnet.store.tables import Confinement
 
 Sandbox = Literal["on", "off", "strict"]
-Keys = dict[str, Any]
-Confine = Callable[[], list[Keys]]
 Started = TypeVar("Started")
 
 WRITER, PROBE = "writer", "probe"
@@ -50,16 +48,15 @@ class Confining:
     def __post_init__(self) -> None:
         self.user = chosen_user(self.drop_to)
 
-    def start(self, start: Callable[[Confine], Started]) -> Started:
+    def start(self, start: Callable[[Callable[[], None]], Started]) -> Started:
         """Start a probe by a function that calls its argument in it, and learn what confines it."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 
-        def confine() -> list[Keys]:
+        def confine() -> None:
             ours.close()
             layers = confine_probe(sandbox=self.sandbox != "off")
             theirs.send(json.dumps([[layer.name, layer.state, layer.detail] for layer in layers]).encode())
             theirs.close()
-            return []
 
         with ours:
             with theirs:
@@ -94,12 +91,13 @@ class Confining:
 
     def note(self, report: Report) -> None:
         """Add sentences to the report about what is wanting, and if root was kept although nobody asked for that."""
-        for layers in self.layers.values():
+        for process, layers in self.layers.items():
             missing = lacking(layers)
             if missing:
                 template = _("the sandbox of the process {process} lacks {layers} ({reason}); rustnet doctor has more")
                 names = ", ".join(layer.name for layer in missing)
-                process = next(name for name, each in self.layers.items() if each is layers)
                 report.notes.append(template.format(process=process, layers=names, reason=missing[0].detail))
         if self.scratch is None and any(layer.detail == ROOT_STAYS for layer in self.layers.get(WRITER, [])):
-            report.notes.append(_("the session was written by root: nobody called this by sudo; see --drop-to"))
+            report.notes.append(
+                _("the session belongs to root, as rustnet was not started with sudo; --drop-to names another user")
+            )

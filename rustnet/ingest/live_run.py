@@ -89,17 +89,7 @@ def capture_live(
     Each of ``watchers`` gets a state every second. The rest is as in `rustnet.ingest.road.ingest`. The process that
     calls this has one thread.
     """
-    run = LiveRun(rings, session, options, progress, stop or StopToken(), watchers)
-    try:
-        run.open_exports()
-        run.captures()
-        run.passes(ask)
-    finally:
-        run.close()
-    if run.writer is not None:
-        run.report.not_stored += run.writer.losses
-    run.report.note_losses()
-    return run.report
+    return LiveRun(rings, session, options, progress, stop or StopToken(), watchers).complete(ask)
 
 
 class LiveOutlet(WriterOutlet):

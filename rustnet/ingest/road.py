@@ -88,17 +88,7 @@ def ingest(
     if options.merge and len(paths) > MOST_FILES:
         raise UsageError("at most {n} files can be merged at once", n=MOST_FILES)
     return_large_blocks()
-    run = Run(paths, session, options, progress, stop or StopToken())
-    try:
-        run.open_exports()
-        run.captures()
-        run.passes(ask)
-    finally:
-        run.close()
-    if run.writer is not None:
-        run.report.not_stored += run.writer.losses
-    run.report.note_losses()
-    return run.report
+    return Run(paths, session, options, progress, stop or StopToken()).complete(ask)
 
 
 def _ask(ask: "Callable[[Session], None]", path: str, con: "duckdb.DuckDBPyConnection") -> None:
@@ -175,6 +165,19 @@ class Run:
         """Open what is written beside the session, with the rights that this process has by now."""
         self.exports = exports_of(self.options, self.paths, self.session, self.stop, live=self.live)
         self.parser.segments = None if self.exports is None else self.exports.segments
+
+    def complete(self, ask: "Callable[[Session], None] | None") -> Report:
+        """Do all of the run, and close the session."""
+        try:
+            self.open_exports()
+            self.captures()
+            self.passes(ask)
+        finally:
+            self.close()
+        if self.writer is not None:
+            self.report.not_stored += self.writer.losses
+        self.report.note_losses()
+        return self.report
 
     def captures(self) -> None:
         """Ingest the inputs one after another; those that are one capture together."""

@@ -96,7 +96,7 @@ class OpenError(Exception):
         """The error's number, as in ``errno``."""
 
 
-def start_probe(request: Request, confine: Callable[[], object] = dict) -> Probe:
+def start_probe(request: Request, confine: Callable[[], None]) -> Probe:
     """Fork a probe; returns once its rings are open. Raises `OpenError`.
 
     ``confine`` takes from the probe what it does not need once all is open.
@@ -143,7 +143,7 @@ def receive_ring(control: socket.socket) -> tuple[int, RingInterface]:
     return descriptors[0], RingInterface(**values)
 
 
-def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], object]) -> None:
+def _serve(control: socket.socket, lines: socket.socket, request: Request, confine: Callable[[], None]) -> None:
     """Open the rings, then record until the control socket is closed."""
     watch = LinkWatch(None if request.everything else request.interfaces, list(request.interfaces))
     for name in () if request.opened else request.interfaces:

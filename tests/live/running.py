@@ -16,7 +16,7 @@ RUSTNET = (sys.executable, "-m", "rustnet")
 MARK = "RUSTNET_TEST_RUN"
 """Variable by which a test knows the processes that it started, however deep."""
 START_SECONDS = 15.0
-BY_ROOT = "the session was written by root"
+BY_ROOT = "the session belongs to root"
 """Part of a sentence that is printed where tests are started by root alone."""
 
 

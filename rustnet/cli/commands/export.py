@@ -1,9 +1,11 @@
 """``rustnet export``: writes parts of a session in formats for other programs."""
 
+from pathlib import Path
 from typing import TextIO, cast
 
 import click
 
+from rustnet.cli.exporting import Format, export
 from rustnet.cli.options import common, opened, whole_session_argument
 from rustnet.cli.outputs import inputs_of, output_options, text_output
 from rustnet.cli.terminal import notify
@@ -26,9 +28,18 @@ from rustnet.present.text import safe
 @output_options
 @common
 def command(session: str, sidecar: bool, output: str) -> None:
-    """Write the sidecar."""
-    if not sidecar:
+    """Write a sidecar, or a directory of other formats."""
+    formats: list[Format] = []
+    if not sidecar and not formats:
         raise UsageError("nothing selected to export: give --sidecar")
+    if sidecar:
+        _write_sidecar(session, output)
+        return
+    with opened(session) as reader:
+        export(reader, formats, Path(output))
+
+
+def _write_sidecar(session: str, output: str) -> None:
     from rustnet.export.sidecar import write_sidecar  # noqa: PLC0415 -- DuckDB
     from rustnet.query import ownership  # noqa: PLC0415
 

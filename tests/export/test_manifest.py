@@ -115,7 +115,7 @@ def test_a_changed_input_is_no_failure_of_the_export(exported: Path, capture: Pa
     [
         "", "[]", "{}", "null", "[" * 100_000, '{"manifest": 1, "files": [], "inputs": []}',
         *(
-            f'{{"manifest": "{FORMAT}", "files": [{{"path": "{path}", "bytes": 1, "sha256": "{digits}"}}], "inputs": []}}'
+            json.dumps({"manifest": FORMAT, "files": [{"path": path, "bytes": 1, "sha256": digits}], "inputs": []})
             for path, digits in [("../a", "0" * 64), ("/a", "0" * 64), ("", "0" * 64), ("a", "x")]
         ),
     ],

@@ -89,7 +89,7 @@ def test_by_sudo_the_key_is_that_users(tmp_path: Path, monkeypatch: pytest.Monke
     if user is None:
         pytest.skip("there is no other user")
     for folder in (*tmp_path.parents, tmp_path):
-        if folder.owner() == "root" and folder != Path("/") and folder != Path("/tmp"):  # noqa: S108
+        if folder.owner() == "root" and folder != Path("/") and folder != Path("/tmp"):
             folder.chmod(0o755)
     own = tmp_path / "settings"
     own.mkdir()

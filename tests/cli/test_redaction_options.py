@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_the_next_word_is_the_policy_only_if_it_names_one(given: list[str], mean
     assert with_policies(given) == meant
 
 
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: str) -> State:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> State:
     monkeypatch.setattr(redaction_options, "usual_file", lambda: tmp_path / "settings" / "config.toml")
     return State(config=Config(), **options)
 

@@ -1,38 +1,174 @@
 """The directory that ``rustnet export`` writes: one file or folder for each format, all or nothing."""
 
-from collections.abc import Callable
+import importlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from rustnet.cli.terminal import notify
-from rustnet.i18n import ngettext
-from rustnet.present.text import safe
+import click
+
+from rustnet.cli.terminal import Terminal, notify
+from rustnet.errors import RustnetError
+from rustnet.i18n import _, ngettext
+from rustnet.present.text import cut, safe
 
 if TYPE_CHECKING:
     from rustnet.export.folder import ExportFolder
+    from rustnet.export.redacted_session import Copied
+    from rustnet.policy.redaction import Redactor
     from rustnet.query.session import Session
+_F = TypeVar("_F", bound=Callable[..., Any])
 
-Write = Callable[["Session", "ExportFolder"], "list[str]"]
-"""Writes a session in one format to a directory; returns sentences on what has no place in the format."""
+SESSION, PACKETS, CSV = "session", "pcapng", "csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A format of exports."""
+    """A format of exports.
 
-    name: str
-    write: Write
+    Its function gets the session (of a redaction: the redacted one), the folder, and the style if the format has
+    styles. It writes to the folder and returns translated sentences on what has no place in the format. That of packets
+    gets the session that was given, the folder, the redactor and the paths of ``--source``; it returns the sentences
+    and numbers of what was cut, by name.
+    """
+
+    place: str
+    """Where its function is: `module:name`."""
+    help: str = ""
+    """Help of its own option; a format without one is chosen by ``--format``."""
+    styles: tuple[str, ...] = ()
+    """Its variants; the first is the default."""
 
 
-def export(session: "Session", formats: "list[Format]", target: Path) -> None:
+FORMATS: Mapping[str, Format] = {
+    SESSION: Format("rustnet.export.redacted_session:write"),
+    "parquet": Format("rustnet.export.tables:write_parquet"),
+    CSV: Format("rustnet.export.tables:write_csv", styles=("exact", "spreadsheet")),
+    "jsonl": Format("rustnet.export.tables:write_jsonl"),
+}
+"""Formats by name, in the order in which they are written."""
+
+LEAK_SCAN = ""
+"""Function of the leak scan: gets the session that was given and the directory, returns sentences on what leaks."""
+MANIFEST = ""
+"""Function of ``--manifest``: gets the session that was given, and the folder, to which it adds a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be exported."""
+
+    formats: Mapping[str, str]
+    """Names of formats, each with its style."""
+    redactor: "Redactor | None" = None
+    key_file: bool = False
+    """The key of the redaction is in a file, so that other exports can be joined with this one."""
+    sources: Sequence[str] = ()
+    """Current paths of the original captures."""
+    manifest: bool = False
+
+
+def chosen_by_option(command: _F) -> _F:
+    """Add the options of formats that have their own: parameters with the format's name, None if not given."""
+    for name, form in reversed(FORMATS.items()):
+        if form.help:
+            flag = form.styles[0] if form.styles else name
+            kind = click.Choice(form.styles or (name,))
+            command = click.option(
+                f"--{name}", is_flag=False, flag_value=flag, type=kind, help=_(form.help),
+                metavar=f"[{'|'.join(form.styles)}]" if form.styles else "",
+            )(command)  # fmt: skip
+    return command
+
+
+def function(place: str) -> Callable[..., Any]:
+    """Import a function by `module:name`."""
+    module, _colon, name = place.partition(":")
+    loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return loaded
+
+
+def export(session: "Session", order: Order, target: Path) -> None:
     """Write a session in some formats to a new directory, which appears when all are complete."""
     from rustnet.export.folder import ExportFolder  # noqa: PLC0415 -- needed for this only
 
     with ExportFolder(target) as folder:
-        for each in formats:
-            for remark in each.write(session, folder):
-                notify(safe(f"{each.name}: {remark}"))
+        if order.redactor is None:
+            _write_formats(session, order, folder)
+        else:
+            _write_redacted(session, order, folder, order.redactor)
+        if order.manifest and MANIFEST:
+            function(MANIFEST)(session, folder)
         folder.publish()
     template = ngettext("{n} file written to {path}", "{n} files written to {path}", len(folder.files))
     notify(template.format(n=f"{len(folder.files):,}", path=safe(str(target))))
+
+
+def _write_redacted(session: "Session", order: Order, folder: "ExportFolder", redactor: "Redactor") -> None:
+    """Write the redacted session, the formats that are made of it, the packets and the statement; then scan them."""
+    from rustnet.export import redacted_session, redaction_statement  # noqa: PLC0415 -- DuckDB
+    from rustnet.query.session import open_session  # noqa: PLC0415
+
+    kept = SESSION in order.formats
+    path = folder.new(redacted_session.FILE) if kept else folder.work / redacted_session.TEMPORARY
+    progress = ProgressLine()
+    try:
+        copied = redacted_session.copy(session, path, redactor, progress)
+    finally:
+        progress.clear()
+    _remark(SESSION, copied.remarks())
+    with open_session(path) as redacted:
+        _write_formats(redacted, order, folder)
+    if not kept:
+        path.unlink()
+    cut_packets: dict[str, int] = {}
+    if PACKETS in order.formats:
+        remarks, cut_packets = function(FORMATS[PACKETS].place)(session, folder, redactor, order.sources)
+        _remark(PACKETS, remarks)
+    redaction_statement.write(folder, copied, redactor, key_file=order.key_file, packets=cut_packets)
+    if LEAK_SCAN:
+        leaks: list[str] = function(LEAK_SCAN)(session, folder.work)
+        for leak in leaks:
+            notify(safe(leak))
+        if leaks:
+            raise RustnetError("nothing was exported: originals would have been in the files")
+
+
+def _write_formats(session: "Session", order: Order, folder: "ExportFolder") -> None:
+    """Write the formats that are made of one session."""
+    for name, form in FORMATS.items():
+        own = name == PACKETS or (name == SESSION and order.redactor is not None)
+        if name in order.formats and not own:
+            style = (order.formats[name],) if form.styles else ()
+            _remark(name, function(form.place)(session, folder, *style))
+
+
+def _remark(name: str, remarks: Sequence[str]) -> None:
+    for remark in remarks:
+        notify(safe(f"{name}: {remark}"))
+
+
+class ProgressLine:
+    """One line about a long export, redrawn in place on stderr; for terminals only."""
+
+    def __init__(self) -> None:
+        self._terminal = Terminal.of(sys.stderr)
+        self._visible = sys.stderr.isatty()
+        self._shown = False
+
+    def __call__(self, share: float, table: str) -> None:
+        """Show the table at hand, and the share of the work that is done."""
+        if self._visible:
+            line = _("{percent} redacted: table {table}").format(percent=f"{share:.0%}", table=table)
+            sys.stderr.write(f"\r{cut(safe(line), self._terminal.width - 1)}\x1b[K")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        """Erase the line."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = False

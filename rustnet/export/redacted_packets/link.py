@@ -30,11 +30,14 @@ class PacketRewriter(Network):
     def rewrite(self, raw: bytes, link: int) -> memoryview:
         """Rewrite a captured packet; what is not kept of its end is cut."""
         self.begin(raw)
-        if link == _ETHERNET_LINK:
-            kept = self.ethernet(0, len(raw))
-        else:
-            kept = self.any_link(link, 0, len(raw))
-        return memoryview(self.out)[:kept]
+        try:
+            return memoryview(self.out)[: self._frame(raw, link)]
+        except Exception:  # noqa: BLE001 -- hostile bytes; nothing of them is kept
+            self.counts.cut["failed"] += 1
+            return memoryview(b"")
+
+    def _frame(self, raw: bytes, link: int) -> int:
+        return self.ethernet(0, len(raw)) if link == _ETHERNET_LINK else self.any_link(link, 0, len(raw))
 
     def any_link(self, link: int, o: int, e: int) -> int:
         """Rewrite a packet of any link type; one whose headers are not understood is cut to nothing."""

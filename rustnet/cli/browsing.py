@@ -75,7 +75,6 @@ def browse_replay(
     db: str | None,
     state: State,
     *,
-    redact: bool,
     live: bool = False,
     release: "Callable[[], None] | None" = None,
 ) -> int:
@@ -83,7 +82,7 @@ def browse_replay(
 
     ``release`` closes what that process alone is to have open, in the others.
     """
-    settings = browser_settings(state, redact=redact)
+    settings = browser_settings(state)
     with session_path(db) as session:
         scratch = None if db else Path(session).parent
         return run_watched(

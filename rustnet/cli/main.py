@@ -85,6 +85,10 @@ class State:
     """Number of the group that may read what is written; None: only its owner."""
     seconds: float | None = None
     """Time limit of a statement."""
+    redact: str | None = None
+    """Policy under which values are replaced; empty: the configured one, None: they are not."""
+    redact_key: str | None = None
+    """File of the key of that; None: the configured one."""
 
     def source(self) -> Source:
         """Where settings are looked for."""
@@ -131,6 +135,10 @@ class LazyGroup(click.Group):
             closest = difflib.get_close_matches(name, COMMANDS, 1)
             hint = _("did you mean {name}?").format(name=closest[0]) if closest else ", ".join(COMMANDS)
             raise click.UsageError(_("unknown command {name!r}: {hint}").format(name=name, hint=hint), ctx)
+        if "--redact" in args:
+            from rustnet.cli.redaction_options import with_policies  # noqa: PLC0415 -- imports this module
+
+            args = [name, *with_policies(args[1:])]
         return super().resolve_command(ctx, args)
 
 

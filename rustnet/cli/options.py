@@ -128,13 +128,6 @@ def timeout_option(default: float) -> Callable[[_F], _F]:
     )  # fmt: skip
 
 
-def redact_option(command: _F) -> _F:
-    """Add ``--redact``, which is for the browser."""
-    return click.option(
-        "--redact", is_flag=True, help=_("Let the browser replace addresses, names, users and paths, consistently.")
-    )(command)
-
-
 def filter_argument(command: _F) -> _F:
     """Add the filter argument; it may consist of several unquoted words."""
     return click.argument("words", metavar="[FILTER]…", nargs=-1)(command)

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.addresses import Addresses
+from rustnet.policy.redaction.numbers import Numbers
 from rustnet.policy.redaction.pseudonyms import HOST, IDENTIFIER, NAME, OBJECT, REDACTED, USER, Pseudonyms, cached
 
 MAX_TEXT = 16_384
@@ -56,7 +57,8 @@ class Kept:
 class Names:
     """Replacements of names under one key."""
 
-    def __init__(self, pseudonyms: Pseudonyms, addresses: Addresses, kept: Kept) -> None:
+    def __init__(self, pseudonyms: Pseudonyms, addresses: Addresses, kept: Kept, numbers: Numbers) -> None:
+        self.numbers = numbers
         self.pseudonyms = pseudonyms
         self.addresses = addresses
         self.kept = kept
@@ -100,7 +102,8 @@ class Names:
         zone = match["zone"] or ""
         if zone:
             zone = "%" + (self.pseudonyms.original(zone[1:]) or zone[1:] if back else self.object(zone[1:]))
-        return f"{match['open']}{shown}{zone}{match['close']}{match['length'] or ''}{match['port'] or ''}"
+        end = (match["length"] or "") + self.port(match["port"], back=back)
+        return f"{match['open']}{shown}{zone}{match['close']}{end}"
 
     def address_number(self, number: int, *, back: bool = False) -> int:
         """Replacement, or original, of an address as a number of 128 bits."""
@@ -126,6 +129,13 @@ class Names:
         self.pseudonyms.remember(shown, text)
         return shown
 
+    def port(self, text: str | None, *, back: bool = False) -> str:
+        """Replacement, or original, of a port with the colon before it."""
+        if not text:
+            return ""
+        replaced = self.numbers.original_port(int(text[1:])) if back else self.numbers.port(int(text[1:]))
+        return f":{replaced}" if replaced != int(text[1:]) else text
+
     # ---- hosts -------------------------------------------------------------------------------------------------------
 
     @cached
@@ -142,7 +152,7 @@ class Names:
                 return separator.join(map(self.host, text.split(separator, MAX_PARTS)[:MAX_PARTS]))
         match = re.fullmatch(r"(\\{0,2})(.*?)(<[0-9A-Fa-f]{2}>)?(:\d{1,5})?", text, re.DOTALL)
         before, name, kind, port = match.groups() if match else ("", text, None, None)
-        return f"{before}{self._reverse(name.lower()) or self._labels(name)}{kind or ''}{port or ''}"
+        return f"{before}{self._reverse(name.lower()) or self._labels(name)}{kind or ''}{self.port(port)}"
 
     def label(self, label: str) -> str:
         """Replacement of one label, whatever its case."""

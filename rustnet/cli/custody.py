@@ -1,16 +1,32 @@
 """What the manifest of an export needs from the command line: the hash of the session, the key, the time."""
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from rustnet.errors import RustnetError
+from rustnet.i18n import _
 
 if TYPE_CHECKING:
     from rustnet.export.folder import ExportFolder
     from rustnet.export.manifest import Input
     from rustnet.policy.redaction import Redactor
     from rustnet.query.session import Session
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def custody_options(command: _F) -> _F:
+    """Add ``--manifest`` and ``--signing-key``."""
+    command = click.option(
+        "--signing-key", metavar="FILE",
+        help=_("Sign the manifest with this key of OpenSSH's.  [default: signing.key of the configuration]"),
+    )(command)  # fmt: skip
+    return click.option(
+        "--manifest", is_flag=True, help=_("Add a signed list of the SHA-256 of all files, and of the inputs.")
+    )(command)
 
 
 def usual_key() -> Path:
@@ -23,12 +39,14 @@ def usual_key() -> Path:
 class Custody:
     """The session's hash, taken before it is opened, and what else a manifest states."""
 
-    def __init__(self, session: str, key: Path | None = None) -> None:
+    def __init__(self, session: str, key: str | None = None) -> None:
         from rustnet.export.originals import digest  # noqa: PLC0415 -- needed for this only
         from rustnet.export.signatures import SigningKey  # noqa: PLC0415
 
         self.session = session
-        self.key = SigningKey.of_file(key or usual_key())  # a key that cannot be used is better seen before the work
+        self.key = SigningKey.of_file(
+            Path(key) if key else usual_key()
+        )  # a key that cannot be used is better seen before the work
         # A second descriptor of an open session, when closed, would end the locks that DuckDB holds on it.
         path = Path(session)
         self._status = path.stat() if path.is_file() else None

@@ -15,6 +15,7 @@ from rustnet.i18n import _, ngettext
 from rustnet.present.text import cut, safe
 
 if TYPE_CHECKING:
+    from rustnet.cli.custody import Custody
     from rustnet.export.folder import ExportFolder
     from rustnet.export.redacted_session import Copied
     from rustnet.policy.redaction import Redactor
@@ -52,8 +53,6 @@ FORMATS: Mapping[str, Format] = {
 
 LEAK_SCAN = ""
 """Function of the leak scan: gets the session that was given and the directory, returns sentences on what leaks."""
-MANIFEST = ""
-"""Function of ``--manifest``: gets the session that was given, and the folder, to which it adds a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,8 @@ class Order:
     """The key of the redaction is in a file, so that other exports can be joined with this one."""
     sources: Sequence[str] = ()
     """Current paths of the original captures."""
-    manifest: bool = False
+    custody: "Custody | None" = None
+    """Adds a manifest."""
 
 
 def chosen_by_option(command: _F) -> _F:
@@ -99,8 +99,8 @@ def export(session: "Session", order: Order, target: Path) -> None:
             _write_formats(session, order, folder)
         else:
             _write_redacted(session, order, folder, order.redactor)
-        if order.manifest and MANIFEST:
-            function(MANIFEST)(session, folder)
+        if order.custody is not None:
+            order.custody.write(session, folder, order.redactor)
         folder.publish()
     template = ngettext("{n} file written to {path}", "{n} files written to {path}", len(folder.files))
     notify(template.format(n=f"{len(folder.files):,}", path=safe(str(target))))

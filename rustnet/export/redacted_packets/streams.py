@@ -195,7 +195,7 @@ class Streams:
         if flags & FIN and side.ended is None:
             side.ended = start + len(payload)
         self._pending += len(side.data) - before
-        if flags & RST or (flags & FIN or side.ended is not None) and _are_complete(sides):
+        if flags & RST or ((flags & FIN or side.ended is not None) and _are_complete(sides)):
             self._rewrite(flow)
         while self._pending > self._most_pending:
             self.early += 1

@@ -1,0 +1,12 @@
+"""All logs, in the order in which they are written."""
+
+from rustnet.export.zeek.conn import CONN
+from rustnet.export.zeek.dns import DNS
+from rustnet.export.zeek.files import FILES
+from rustnet.export.zeek.http import HTTP
+from rustnet.export.zeek.spec import Log
+from rustnet.export.zeek.ssh import SSH
+from rustnet.export.zeek.tls import SSL, X509
+from rustnet.export.zeek.weird import WEIRD
+
+LOGS: tuple[Log, ...] = (CONN, DNS, HTTP, SSL, X509, SSH, FILES, WEIRD)

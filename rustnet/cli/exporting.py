@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rustnet.cli.optional_values import ZEEK_STYLES
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.errors import RustnetError
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import N_, _, ngettext
 from rustnet.present.text import cut, safe
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class Format:
 
     Its function gets the session (of a redaction: the redacted one), the folder, and the style if the format has
     styles. It writes to the folder and returns translated sentences on what has no place in the format. That of packets
-    gets the session that was given, the folder, the redactor and the paths of ``--source``; it returns the sentences
-    and numbers of what was cut, by name.
+    gets the session that was given, the folder, the redactor and the paths of ``--source``; it returns what was
+    cut, as an object whose `numbers()` are for redaction.json, and the sentences.
     """
 
     place: str
@@ -48,6 +49,9 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format("rustnet.export.tables:write_parquet"),
     CSV: Format("rustnet.export.tables:write_csv", styles=("exact", "spreadsheet")),
     "jsonl": Format("rustnet.export.tables:write_jsonl"),
+    "zeek": Format("rustnet.export.zeek.export:write_zeek", N_("Write Zeek's logs."), ZEEK_STYLES),
+    "eve": Format("rustnet.export.eve:write_eve", N_("Write Suricata's eve.json.")),
+    PACKETS: Format("rustnet.export.redacted_packets.writing:write_redacted_packets"),
 }
 """Formats by name, in the order in which they are written."""
 
@@ -72,14 +76,14 @@ class Order:
 
 def chosen_by_option(command: _F) -> _F:
     """Add the options of formats that have their own: parameters with the format's name, None if not given."""
-    for name, form in reversed(FORMATS.items()):
-        if form.help:
-            flag = form.styles[0] if form.styles else name
-            kind = click.Choice(form.styles or (name,))
+    for name, form in reversed([*FORMATS.items()]):
+        if form.help and form.styles:
             command = click.option(
-                f"--{name}", is_flag=False, flag_value=flag, type=kind, help=_(form.help),
-                metavar=f"[{'|'.join(form.styles)}]" if form.styles else "",
+                f"--{name}", is_flag=False, flag_value=form.styles[0], type=click.Choice(form.styles),
+                metavar=f"[{'|'.join(form.styles)}]", help=_(form.help),
             )(command)  # fmt: skip
+        elif form.help:
+            command = click.option(f"--{name}", flag_value="", default=None, help=_(form.help))(command)
     return command
 
 
@@ -123,11 +127,12 @@ def _write_redacted(session: "Session", order: Order, folder: "ExportFolder", re
         _write_formats(redacted, order, folder)
     if not kept:
         path.unlink()
-    cut_packets: dict[str, int] = {}
+    packets: dict[str, Any] = {}
     if PACKETS in order.formats:
-        remarks, cut_packets = function(FORMATS[PACKETS].place)(session, folder, redactor, order.sources)
+        counts, remarks = function(FORMATS[PACKETS].place)(session, folder, redactor, order.sources)
+        packets = counts.numbers()
         _remark(PACKETS, remarks)
-    redaction_statement.write(folder, copied, redactor, key_file=order.key_file, packets=cut_packets)
+    redaction_statement.write(folder, copied, redactor, key_file=order.key_file, packets=packets)
     if LEAK_SCAN:
         leaks: list[str] = function(LEAK_SCAN)(session, folder.work)
         for leak in leaks:

@@ -17,6 +17,7 @@ import click
 
 from rustnet import __version__
 from rustnet.cli.language import translate_click
+from rustnet.cli.optional_values import with_values
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
@@ -135,11 +136,7 @@ class LazyGroup(click.Group):
             closest = difflib.get_close_matches(name, COMMANDS, 1)
             hint = _("did you mean {name}?").format(name=closest[0]) if closest else ", ".join(COMMANDS)
             raise click.UsageError(_("unknown command {name!r}: {hint}").format(name=name, hint=hint), ctx)
-        if "--redact" in args:
-            from rustnet.cli.redaction_options import with_policies  # noqa: PLC0415 -- imports this module
-
-            args = [name, *with_policies(args[1:])]
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [name, *with_values(args[1:])])
 
 
 @click.group(

@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,45 +18,58 @@ from rustnet.present.text import cut, safe
 if TYPE_CHECKING:
     from rustnet.cli.custody import Custody
     from rustnet.export.folder import ExportFolder
-    from rustnet.export.redacted_session import Copied
     from rustnet.policy.redaction import Redactor
     from rustnet.query.session import Session
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 SESSION, PACKETS, CSV = "session", "pcapng", "csv"
+SPREADSHEET = "spreadsheet"
+LISTED = 20
+"""Most leaks that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
     """A format of exports.
 
-    Its function gets the session (of a redaction: the redacted one), the folder, and the style if the format has
-    styles. It writes to the folder and returns translated sentences on what has no place in the format. That of packets
-    gets the session that was given, the folder, the redactor and the paths of ``--source``; it returns what was
-    cut, as an object whose `numbers()` are for redaction.json, and the sentences.
+    Its function gets the session (of a redaction: the redacted one), the folder, and the arguments of the style. It
+    writes to the folder and returns translated sentences on what has no place in the format. That of packets gets the
+    session that was given, the folder, the redactor and the paths of ``--source``; it returns what was cut, as an
+    object whose `numbers()` are for redaction.json, and the sentences.
     """
 
     place: str
     """Where its function is: `module:name`."""
     help: str = ""
     """Help of its own option; a format without one is chosen by ``--format``."""
-    styles: tuple[str, ...] = ()
-    """Its variants; the first is the default."""
+    styles: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Its variants, by what may follow the option, with arguments of its function; the first is the default."""
+
+    @property
+    def default(self) -> str:
+        """The style if none is given."""
+        return next(iter(self.styles), "")
 
 
 FORMATS: Mapping[str, Format] = {
     SESSION: Format("rustnet.export.redacted_session:write"),
     "parquet": Format("rustnet.export.tables:write_parquet"),
-    CSV: Format("rustnet.export.tables:write_csv", styles=("exact", "spreadsheet")),
+    CSV: Format(
+        "rustnet.export.tables:write_csv", styles={"exact": {"spreadsheet": False}, SPREADSHEET: {"spreadsheet": True}}
+    ),
     "jsonl": Format("rustnet.export.tables:write_jsonl"),
-    "zeek": Format("rustnet.export.zeek.export:write_zeek", N_("Write Zeek's logs."), ZEEK_STYLES),
+    "zeek": Format(
+        "rustnet.export.zeek.export:write_zeek",
+        N_("Write Zeek's logs."),
+        {style: {"style": style} for style in ZEEK_STYLES},
+    ),
     "eve": Format("rustnet.export.eve:write_eve", N_("Write Suricata's eve.json.")),
     PACKETS: Format("rustnet.export.redacted_packets.writing:write_redacted_packets"),
 }
 """Formats by name, in the order in which they are written."""
 
 LEAK_SCAN = ""
-"""Function of the leak scan: gets the session that was given and the directory, returns sentences on what leaks."""
+"""Function of the leak scan: gets the session that was given, the directory and the redactor; returns what leaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +89,10 @@ class Order:
 
 def chosen_by_option(command: _F) -> _F:
     """Add the options of formats that have their own: parameters with the format's name, None if not given."""
-    for name, form in reversed([*FORMATS.items()]):
+    for name, form in reversed(list(FORMATS.items())):
         if form.help and form.styles:
             command = click.option(
-                f"--{name}", is_flag=False, flag_value=form.styles[0], type=click.Choice(form.styles),
+                f"--{name}", is_flag=False, flag_value=form.default, type=click.Choice(list(form.styles)),
                 metavar=f"[{'|'.join(form.styles)}]", help=_(form.help),
             )(command)  # fmt: skip
         elif form.help:
@@ -130,15 +143,23 @@ def _write_redacted(session: "Session", order: Order, folder: "ExportFolder", re
     packets: dict[str, Any] = {}
     if PACKETS in order.formats:
         counts, remarks = function(FORMATS[PACKETS].place)(session, folder, redactor, order.sources)
-        packets = counts.numbers()
+        packets = asdict(counts)
         _remark(PACKETS, remarks)
     redaction_statement.write(folder, copied, redactor, key_file=order.key_file, packets=packets)
     if LEAK_SCAN:
-        leaks: list[str] = function(LEAK_SCAN)(session, folder.work)
-        for leak in leaks:
-            notify(safe(leak))
-        if leaks:
-            raise RustnetError("nothing was exported: originals would have been in the files")
+        _check_leaks(function(LEAK_SCAN)(session, folder.work, redactor))
+
+
+def _check_leaks(leaks: Sequence[Any]) -> None:
+    """Raise `RustnetError` if there is an original in the files."""
+    for leak in leaks[:LISTED]:
+        words = _("{file}: {place}: {kind} of the original: {value}")
+        notify(safe(words.format(file=leak.file, place=leak.place or leak.offset, kind=leak.kind, value=leak.value)))
+    if leaks:
+        raise RustnetError(
+            "nothing was exported: the files would have had {n} originals; please report it, without them",
+            n=f"{len(leaks):,}",
+        )
 
 
 def _write_formats(session: "Session", order: Order, folder: "ExportFolder") -> None:
@@ -146,8 +167,7 @@ def _write_formats(session: "Session", order: Order, folder: "ExportFolder") -> 
     for name, form in FORMATS.items():
         own = name == PACKETS or (name == SESSION and order.redactor is not None)
         if name in order.formats and not own:
-            style = (order.formats[name],) if form.styles else ()
-            _remark(name, function(form.place)(session, folder, *style))
+            _remark(name, function(form.place)(session, folder, **form.styles.get(order.formats[name], {})))
 
 
 def _remark(name: str, remarks: Sequence[str]) -> None:

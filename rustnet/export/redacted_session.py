@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rustnet import __version__
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import ngettext
 from rustnet.policy.redaction import Method, Redactor
 from rustnet.query.execute import Caller
 from rustnet.query.redaction_mark import KEY, POLICY, VERSION, fingerprint, redaction_of
 from rustnet.query.session import FileSession, Session
 from rustnet.records import Column, Kind, columns, table_name
-from rustnet.store.meanings import protocol_tables
+from rustnet.store.meanings import FACT_COLUMNS, FACT_VALUE, kind_of_fact, protocol_tables
 from rustnet.store.redacted_copy import CopiedColumn, Count, SessionCopy
 from rustnet.store.schema import INPUT, VIEWS, all_tables, base_tables, quote_identifier
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
@@ -105,7 +105,12 @@ class _Work:
     """The copy of one session."""
 
     def __init__(
-        self, session: Session, target: SessionCopy, attached: bool, redactor: Redactor | None, progress: Progress | None
+        self,
+        session: Session,
+        target: SessionCopy,
+        attached: bool,
+        redactor: Redactor | None,
+        progress: Progress | None,
     ) -> None:
         self.session = session
         self.target = target
@@ -169,7 +174,7 @@ class _Work:
             else:
                 counts = self.target.copy(staged, table.source, plans)
         for column in table.columns:
-            method = self.redactor and self.redactor.method(column.kind, column.name, table.name)
+            method = None if self.redactor is None else self.redactor.method(column.kind, column.name, table.name)
             self.copied.columns.append(Done(table.name, column.name, column.kind, method, counts[column.name]))
 
     def _plan(self, table: _Table, column: Column) -> CopiedColumn:
@@ -182,6 +187,8 @@ class _Work:
             return CopiedColumn(name, sql_type, required)
         if sql_type == "TIMESTAMP_NS" and redactor.method(column.kind, name, table.name) is Method.SHIFT:
             return CopiedColumn(name, sql_type, required, shift_ns=redactor.moments.span_ns)
+        if (table.name, name) == FACT_VALUE and f"{table.name}.{name}" not in redactor.policy.columns:
+            return CopiedColumn(name, sql_type, required, functools.partial(_facts, redactor), by=FACT_COLUMNS)
         replace = functools.partial(redactor.many, column.kind, name=name, sql_type=sql_type, table=table.name)
         return CopiedColumn(name, sql_type, required, replace)
 
@@ -197,6 +204,16 @@ class _Work:
         self.target.set_property(POLICY, f"{before.policy}, {policies}" if before else policies)
         self.target.set_property(VERSION, __version__)
         self.target.set_property(KEY, fingerprint(self.redactor))
+
+
+def _facts(redactor: Redactor, facts: Sequence[tuple[str, str, str]]) -> list[str]:
+    """Replacements of what hosts disclose, each by its own kind."""
+    replaced = []
+    for value, fact, source in facts:
+        kind, name = kind_of_fact(fact, source)
+        number = kind is Kind.NUMBER and value.isdecimal()  # by its kind it stays, and its column is one of texts
+        replaced.append(value if number else str(redactor.value(kind, value, name)))
+    return replaced
 
 
 def _sums(first: dict[str, Count], second: dict[str, Count]) -> dict[str, Count]:

@@ -1,7 +1,7 @@
 """``redaction.json``: what a redaction did to which kinds of values, and what it does not protect.
 
-It is data, so it is in English whatever the language of people is. It has no value of the session, and of the key only a
-fingerprint.
+It is data, so it is in English whatever the language of people is. It has no value of the session, and of the key only
+a fingerprint.
 """
 
 import json
@@ -22,8 +22,10 @@ VERSION = 1
 """Version of the file's form."""
 
 ALWAYS = (
-    "Sizes, durations, numbers of packets and the order of events are those of the original: somebody who has recorded "
-    "the same traffic, or knows of some of it, can recognise it.",
+    (
+        "Sizes, durations, numbers of packets and the order of events are those of the original: somebody who has "
+        "recorded the same traffic, or knows of some of it, can recognise it."
+    ),
     "Equal values have equal replacements: how often something occurs, and together with what, can be counted.",
     "Words of protocols (methods, states, versions, algorithms) and the names of columns are those of the original.",
 )
@@ -60,7 +62,7 @@ def write(
         "columns": _columns(copied),
         "left_out": {
             "number": len(copied.left_out),
-            "meaning": "tables and columns that this version of rustnet does not know, whose names are not repeated here",
+            "meaning": "tables and columns that this version of rustnet does not know; their names are not repeated",
         },
         "packets": dict(packets),
         "not_protected": not_protected(redactor.policy),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any
 
 from rustnet import __version__
 from rustnet.export.formats import escape_json, write_result
@@ -41,9 +41,9 @@ def write_parquet(session: Session, folder: "ExportFolder") -> list[str]:
     return _write(session, folder, "parquet")
 
 
-def write_csv(session: Session, folder: "ExportFolder", style: str) -> list[str]:
-    """Write all tables as CSV: `exact`, or safe to open in a `spreadsheet`."""
-    return _write(session, folder, "csv", spreadsheet=style == "spreadsheet")
+def write_csv(session: Session, folder: "ExportFolder", *, spreadsheet: bool = False) -> list[str]:
+    """Write all tables as CSV: exact, or safe to open in a spreadsheet."""
+    return _write(session, folder, "csv", spreadsheet=spreadsheet)
 
 
 def write_jsonl(session: Session, folder: "ExportFolder") -> list[str]:
@@ -129,14 +129,18 @@ def _write_rows(
         if form == "parquet":
             write_result(rows, form, stream)
             return
-        text = io.TextIOWrapper(cast("BinaryIO", stream), "utf-8", newline="")
+        text = io.TextIOWrapper(stream, "utf-8", newline="")
         write_result(rows, form, text, spreadsheet=spreadsheet)
         text.flush()
         text.detach()
 
 
 def _describe(
-    session: Session, folder: "ExportFolder", form: str, tables: Mapping[str, Mapping[str, str]], rows: Mapping[str, int]
+    session: Session,
+    folder: "ExportFolder",
+    form: str,
+    tables: Mapping[str, Mapping[str, str]],
+    rows: Mapping[str, int],
 ) -> None:
     """Write what each file and column is."""
     redaction = redaction_of(session)

@@ -27,10 +27,10 @@ class Redaction:
     key: str
     """Fingerprint of the key: two sessions with the same one can be joined."""
 
-    def words(self) -> str:
-        """One sentence about it."""
-        words = _("this session is redacted (policy {policy}, rustnet {version}): names and addresses are replacements")
-        return words.format(policy=safe(self.policy), version=safe(self.version))
+    def words(self, session: str) -> str:
+        """Describe it in one line."""
+        words = _("{session}: redacted by rustnet {version} (policy {policy}): names, addresses and more are not the originals")
+        return words.format(session=safe(session), policy=safe(self.policy), version=safe(self.version))
 
 
 def redaction_of(session: "Session") -> Redaction | None:

@@ -18,9 +18,6 @@ from rustnet.store.arrow import ArrowStream
 from rustnet.store.meanings import protocol_tables
 from rustnet.store.schema import quote_identifier
 
-if typing.TYPE_CHECKING:
-    import duckdb
-
 VALUES = 65_536
 """Values that are replaced at once."""
 ROWS = 245_760
@@ -43,6 +40,8 @@ class CopiedColumn:
     """None: the values stay, but for a shift."""
     shift_ns: int = 0
     """What is added to moments."""
+    by: tuple[str, ...] = ()
+    """Other columns that the replacement depends on: then tuples of the value and theirs are replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class SessionCopy:
                 place: _as_texts(list(cells), kind)
                 for place, cells, kind in zip(places, by_column, columns.values(), strict=True)
             }
-            self._insert(f"INSERT INTO {_STAGED} SELECT {values} FROM batch", filled)
+            self._insert(f"INSERT INTO {_STAGED} SELECT {values} FROM batch", filled)  # noqa: S608
         return _STAGED
 
     def copy(
@@ -106,12 +105,12 @@ class SessionCopy:
             if column.replace is None:
                 shown.append(_shifted(f"s.{name}", column.shift_ns))
                 continue
-            distinct = self._map(f"map{at}", source, name, column, condition)
+            distinct = self._map(f"map{at}", source, column, condition)
             counts[column.name] = Count(counts[column.name].cells, distinct)
             missing = _ABSENT.get(column.sql_type, "0") if column.required else ""
             shown.append(f"coalesce(m{at}.w, {missing})" if missing else f"m{at}.w")
-            joins.append(f"LEFT JOIN map{at} AS m{at} ON m{at}.v = s.{name}")
-        insert = f"INSERT INTO {target}({', '.join(names)}) SELECT {', '.join(shown)} FROM "
+            joins.append(f"LEFT JOIN map{at} AS m{at} ON m{at}.v = {_key(column, 's.')}")
+        insert = f"INSERT INTO {target}({', '.join(names)}) SELECT {', '.join(shown)} FROM "  # noqa: S608
         if not joins:
             self.con.execute(f"{insert} {source} AS s WHERE {condition}")  # DuckDB keeps the order
             return counts
@@ -123,26 +122,28 @@ class SessionCopy:
                 self.con.execute(f"DROP TABLE map{at}")
         return counts
 
-    def _map(self, table: str, source: str, name: str, column: CopiedColumn, condition: str) -> int:
+    def _map(self, table: str, source: str, column: CopiedColumn, condition: str) -> int:
         """Create a table of the distinct values of a column and their replacements; returns their number."""
         assert column.replace is not None
-        values = f"SELECT DISTINCT {name} AS v FROM {source} WHERE {name} IS NOT NULL AND {condition}"  # noqa: S608
+        present = f"{quote_identifier(column.name)} IS NOT NULL AND {condition}"
+        values = f"SELECT DISTINCT {_key(column)} AS v FROM {source} WHERE {present}"  # noqa: S608
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE originals AS SELECT row_number() OVER () AS n, v FROM ({values});"
+            f"CREATE OR REPLACE TEMP TABLE originals AS SELECT row_number() OVER () AS n, v FROM ({values});"  # noqa: S608
             f"CREATE OR REPLACE TEMP TABLE replacements(n BIGINT, w {column.sql_type})"
         )
         count = int(self.con.execute("SELECT count(*) FROM originals").fetchall()[0][0])
         for first in range(1, count + 1, VALUES):
             part = f"SELECT n, v FROM originals WHERE n BETWEEN {first} AND {first + VALUES - 1}"  # noqa: S608
             rows = self.con.execute(part).fetchall()
-            replaced = column.replace([value for _, value in rows])
+            replaced = column.replace([tuple(value.values()) if column.by else value for _, value in rows])
             batch: dict[str, Column] = {
                 "n": np.array([n for n, _ in rows], np.int64),
                 "w": _as_texts(list(replaced), column.sql_type),
             }
-            self._insert(f"INSERT INTO replacements SELECT n, {_from_text('w', column.sql_type)} FROM batch", batch)
+            value = _from_text("w", column.sql_type)
+            self._insert(f"INSERT INTO replacements SELECT n, {value} FROM batch", batch)  # noqa: S608
         self.con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT v, w FROM originals JOIN replacements USING (n);"
+            f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT v, w FROM originals JOIN replacements USING (n);"  # noqa: S608
             "DROP TABLE originals; DROP TABLE replacements"
         )
         return count
@@ -170,6 +171,13 @@ class SessionCopy:
 
 _ABSENT = {"VARCHAR": "''", "TIMESTAMP_NS": "make_timestamp_ns(0)", "BOOLEAN": "false", "VARCHAR[]": "[]"}
 """What a column that must not be NULL has where nothing is shown; 0 for numbers."""
+
+
+def _key(column: CopiedColumn, prefix: str = "") -> str:
+    """Expression by which a replacement is looked up."""
+    parts = [f"{prefix}{quote_identifier(name)}" for name in (column.name, *column.by)]
+    fields = ", ".join(f"'k{at}': {part}" for at, part in enumerate(parts))
+    return f"{{{fields}}}" if column.by else parts[0]
 
 
 def _shifted(column: str, span_ns: int) -> str:

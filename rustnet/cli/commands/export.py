@@ -6,7 +6,7 @@ from typing import TextIO, cast
 import click
 
 from rustnet.cli.custody import Custody, custody_options
-from rustnet.cli.exporting import CSV, FORMATS, PACKETS, SESSION, Order, chosen_by_option, export
+from rustnet.cli.exporting import CSV, FORMATS, PACKETS, SESSION, SPREADSHEET, Order, chosen_by_option, export
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened, whole_session_argument
 from rustnet.cli.outputs import inputs_of, output_options, text_output
@@ -33,7 +33,8 @@ from rustnet.present.text import safe
 )
 @whole_session_argument
 @click.option(
-    "-f", "--format", "names", multiple=True, type=click.Choice([name for name, form in FORMATS.items() if not form.help]),
+    "-f", "--format", "names", multiple=True,
+    type=click.Choice([name for name, form in FORMATS.items() if not form.help]),
     help=_("Format; may be repeated.  [default with --redact: session]"),
 )  # fmt: skip
 @chosen_by_option
@@ -65,7 +66,7 @@ def command(
     **tools: str | None,
 ) -> None:
     """Write a sidecar, or a directory of other formats."""
-    formats = {name: FORMATS[name].styles[0] if FORMATS[name].styles else "" for name in names}
+    formats = {name: FORMATS[name].default for name in names}
     formats |= {name: style for name, style in tools.items() if style is not None}
     state = click.get_current_context().find_object(State) or State()
     redactor = redactor_of(state)
@@ -83,7 +84,7 @@ def command(
     if spreadsheet and CSV not in formats:
         raise UsageError("--spreadsheet is for -f csv")
     if spreadsheet:
-        formats[CSV] = "spreadsheet"
+        formats[CSV] = SPREADSHEET
     key_file = (state.redact_key or state.config.redact_key_file) != ONE_OFF_KEY
     custody = Custody(session, signing_key) if manifest or signing_key else None
     with opened(session) as reader:

@@ -61,9 +61,10 @@ FORMATS: Mapping[str, Format] = {
     "zeek": Format(
         "rustnet.export.zeek.export:write_zeek",
         N_("Write Zeek's logs."),
-        {style: {"style": style} for style in ZEEK_STYLES},
+        {name: {"style": name} for name in ZEEK_STYLES},
     ),
     "eve": Format("rustnet.export.eve:write_eve", N_("Write Suricata's eve.json.")),
+    "har": Format("rustnet.export.har:write_har", N_("Write HTTP messages in clear text as an HTTP archive.")),
     PACKETS: Format("rustnet.export.redacted_packets.writing:write_redacted_packets"),
 }
 """Formats by name, in the order in which they are written."""

@@ -12,7 +12,7 @@ from typing import Any
 from rustnet.query.session import Session
 from rustnet.store.schema import quote_identifier
 
-WINDOW_ROWS = 40_000
+WINDOW_ROWS = 100_000
 """Rows of a window, except for rows of the same moment."""
 
 Fields = dict[str, Any]
@@ -141,4 +141,8 @@ class Timeline:
 
 def present(values: Mapping[str, Any]) -> Fields:
     """Leave out what is unknown or empty."""
-    return {name: value for name, value in values.items() if value is not None and value != "" and value != [] and value != {}}
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None and value != "" and value != [] and value != {}
+    }

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rustnet.export.eve.header import FLOW_COLUMNS, Header, application
-from rustnet.export.formats import dumps
+from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, Source
 
 WITH_A_PACKET = "m.packet IS NOT NULL AND m.ts IS NOT NULL"
@@ -24,7 +24,7 @@ def anomaly_source(header: Header) -> Source:
             event["app_proto"] = app
             anomaly = {"app_proto": app, "type": "applayer", "event": row["kind"], "layer": "proto_parser"}
         event["anomaly"] = anomaly
-        yield dumps(event)
+        yield dumps(event, COMPACT)
 
     columns = ("capture_id", "packet", "kind")
     return Source("anomalies", "ts", texts, columns=columns, flow=FLOW_COLUMNS, where=WITH_A_PACKET)

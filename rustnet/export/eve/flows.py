@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from rustnet.export.eve.header import FLOW_COLUMNS, IP_ONLY, Header, application, stamp
-from rustnet.export.formats import dumps
+from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, Source
 
 _COLUMNS = (
@@ -25,7 +25,7 @@ def flow_source(header: Header, *, alerts: bool) -> Source:
     """Flows of IP; those below it are none to Suricata."""
 
     def texts(row: Fields) -> Iterator[str]:
-        yield dumps(_flow(header, row))
+        yield dumps(_flow(header, row), COMPACT)
 
     alerted = "f.flow_id IN (SELECT flow_id FROM alerts)" if alerts else "false"
     return Source("flows", "ended_at", texts, flow=_COLUMNS, more={"alerted": alerted}, where=IP_ONLY)

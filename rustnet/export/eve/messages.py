@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from rustnet.export.eve.header import FLOW_COLUMNS, IP_ONLY, Header, application, plain_stamp
 from rustnet.export.eve.smb import SMB_COLUMNS, smb
-from rustnet.export.formats import dumps
+from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, Source, present
 
 Body = Callable[[Fields], Fields | None]
@@ -34,7 +34,7 @@ def _source(header: Header, table: str, name: str, app: str, columns: Sequence[s
         event = header.common(row, name, row["packet"])
         event["app_proto"] = application(row["f.app"], row["f.app_source"], row["f.protocol"]) or app
         event[name] = own
-        yield dumps(event)
+        yield dumps(event, COMPACT)
 
     condition = f"{IP_ONLY} AND ({where})" if where else IP_ONLY
     return Source(table, "ts", texts, columns=("packet", *columns), flow=FLOW_COLUMNS, where=condition)

@@ -34,7 +34,9 @@ def remarks(session: Session) -> list[str]:
             sentences.append(template.format(n=f"{others:,}"))
     tables = _without_events(session, known)
     if tables:
-        sentences.append(_("messages without an event of Suricata are left out: {tables}").format(tables=", ".join(tables)))
+        sentences.append(
+            _("messages without an event of Suricata are left out: {tables}").format(tables=", ".join(tables))
+        )
     sentences.append(
         _("without a place: processes, countries and networks of addresses, round-trip times, details of anomalies")
     )

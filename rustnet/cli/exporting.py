@@ -86,6 +86,8 @@ class Order:
     """Current paths of the original captures."""
     custody: "Custody | None" = None
     """Adds a manifest."""
+    group: int | None = None
+    """Number of the group that may read what is written."""
 
 
 def chosen_by_option(command: _F) -> _F:
@@ -112,7 +114,7 @@ def export(session: "Session", order: Order, target: Path) -> None:
     """Write a session in some formats to a new directory, which appears when all are complete."""
     from rustnet.export.folder import ExportFolder  # noqa: PLC0415 -- needed for this only
 
-    with ExportFolder(target) as folder:
+    with ExportFolder(target, order.group) as folder:
         if order.redactor is None:
             _write_formats(session, order, folder)
         else:

@@ -171,3 +171,13 @@ def test_an_export_replaces_nothing(tmp_path: Path) -> None:
 def test_no_file_outside(tmp_path: Path, name: str) -> None:
     with ExportFolder(tmp_path / "out") as folder, pytest.raises(ValueError, match="not a new name"):
         folder.new(name)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another group")
+def test_a_group_may_read(tmp_path: Path) -> None:
+    with ExportFolder(tmp_path / "out", group=12345) as folder:
+        with folder.create("a/b.txt") as stream:
+            stream.write(b"x")
+        folder.publish()
+    modes = {path.name: (path.stat().st_gid, path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")}
+    assert modes == {"out": (12345, 0o750), "a": (12345, 0o750), "b.txt": (12345, 0o640)}

@@ -88,7 +88,7 @@ def command(
     key_file = (state.redact_key or state.config.redact_key_file) != ONE_OFF_KEY
     custody = Custody(session, signing_key) if manifest or signing_key else None
     with opened(session) as reader:
-        export(reader, Order(formats, redactor, key_file, sources, custody), Path(output))
+        export(reader, Order(formats, redactor, key_file, sources, custody, state.group), Path(output))
 
 
 def _write_sidecar(session: str, output: str) -> None:

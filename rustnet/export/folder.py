@@ -70,7 +70,8 @@ class ExportFolder:
             for name in self.files:
                 self._set_mode(self.work / name, FILE, GROUP_FILE)
             if self.group is not None:
-                for folder in {self.work, *(self.work / parent for name in self.files for parent in Path(name).parents)}:
+                inner = (self.work / parent for name in self.files for parent in Path(name).parents)
+                for folder in {self.work, *inner}:
                     self._set_mode(folder, DIRECTORY, GROUP_DIRECTORY)
             if self.path.is_dir():
                 self.path.rmdir()  # an empty one

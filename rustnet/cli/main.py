@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -26,6 +26,9 @@ from rustnet.present.text import safe
 from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
 from rustnet.probe.streams import open_standard_streams
+
+if TYPE_CHECKING:
+    from rustnet.policy.redaction import Redactor
 
 translate_click()  # before the first command, whose options have click's own sentences
 
@@ -90,6 +93,8 @@ class State:
     """Policy under which values are replaced; empty: the configured one, None: they are not."""
     redact_key: str | None = None
     """File of the key of that; None: the configured one."""
+    redactor: "Redactor | None" = None
+    """What replaces them, once it was needed."""
 
     def source(self) -> Source:
         """Where settings are looked for."""
@@ -274,6 +279,10 @@ def _handle_error(error: Exception, state: State) -> int:
         import traceback  # noqa: PLC0415 -- only with --debug
 
         traceback.print_exception(error)
+    if state.redact is not None:
+        from rustnet.cli.redacted_errors import replaced_error  # noqa: PLC0415 -- imports this module
+
+        error = replaced_error(error, state)
     words, code = _error_message(error)
     _print_error(words)
     return code

@@ -62,7 +62,9 @@ def redactor_of(state: State | None) -> "Redactor | None":
         if state is not None and state.redact_key is not None:
             raise UsageError("--redact-key is for --redact")
         return None
-    return new_redactor(state)
+    if state.redactor is None:
+        state.redactor = new_redactor(state)
+    return state.redactor
 
 
 def new_redactor(state: State) -> "Redactor":

@@ -6,15 +6,19 @@ Filters, parameters and statements are over replacements, as if the session had 
 import functools
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rustnet.errors import UsageError
+from rustnet.errors import SessionError, UsageError
 from rustnet.policy.redaction import POLICIES, Key, Policy, Redactor, key_of_file, random_key
 from rustnet.query.limits import READER
 from rustnet.query.session import CursorSession, Session
 from rustnet.records import Kind
 from rustnet.store import redacted as store
 from rustnet.store.meanings import kind_of
-from rustnet.store.session import close, session_cursor
+from rustnet.store.session import READER_MEMORY, SessionLockedError, close, session_cursor
+
+if TYPE_CHECKING:
+    from rustnet.query.partial import PartialCapture
 
 KEY_FILE = "redaction.key"
 """Name of the usual key's file in the folder of the user's configuration."""
@@ -40,6 +44,12 @@ class RedactedSession(CursorSession):
         """The same session with its own values, for what is shown to nobody: the paths of its inputs."""
         return self._originals
 
+    def partial_captures(self) -> "list[PartialCapture]":
+        """Captures whose replay was killed: only some of their packets are stored."""
+        from rustnet.query.partial import list_partial  # noqa: PLC0415 -- needed for this only
+
+        return list_partial(self)
+
     def close(self) -> None:
         """Close the file."""
         self._originals.close()
@@ -47,7 +57,27 @@ class RedactedSession(CursorSession):
         close(self._con)
 
 
-def redactor_for(redact: "str | os.PathLike[str] | Policy | Redactor", key: "str | os.PathLike[str] | Key | None") -> Redactor:
+def open_redacted(
+    path: "str | os.PathLike[str]",
+    redact: "str | os.PathLike[str] | Policy | Redactor",
+    key: "str | os.PathLike[str] | Key | None" = None,
+    *,
+    threads: int | None = None,
+    memory_limit: str = READER_MEMORY,
+) -> RedactedSession:
+    """Open a session whose values are replaced by a policy and a key, as `rustnet.open` takes them."""
+    redactor = redactor_for(redact, key)
+    try:
+        return RedactedSession(path, redactor, threads=threads, memory_limit=memory_limit)
+    except SessionLockedError as error:
+        raise SessionError(
+            "{path}: is being written: values can be replaced when it is complete, and in the browser now", path=path
+        ) from error
+
+
+def redactor_for(
+    redact: "str | os.PathLike[str] | Policy | Redactor", key: "str | os.PathLike[str] | Key | None"
+) -> Redactor:
     """Redactor of a policy (a name, a file NAME.toml) and a key (a file, `new`; None: the user's usual one)."""
     if isinstance(redact, Redactor):
         return redact

@@ -34,10 +34,11 @@ _ORDERED = ("neighbour_changes", "socket_changes")
 """Tables of which other views need them."""
 _JOINED = (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC)
 """Kinds whose hidden values are missing: views join tables by them, and one word for all would join everything."""
-_TYPES = frozenset(
-    ("VARCHAR", "VARCHAR[]", "UHUGEINT", "BIGINT", "UBIGINT", "INTEGER", "UINTEGER", "SMALLINT", "USMALLINT", "TINYINT",
-     "UTINYINT")
-)  # fmt: skip
+_NUMBERS = ("BIGINT", "UBIGINT", "INTEGER", "UINTEGER", "SMALLINT", "USMALLINT", "TINYINT", "UTINYINT")
+_TYPES = ("VARCHAR", "VARCHAR[]", "UHUGEINT", *_NUMBERS)
+"""Types that functions replace."""
+_PLAIN_TYPES = ("BOOLEAN", "DOUBLE", "FLOAT", *_NUMBERS)
+"""Types of which values of no known kind stay."""
 _LEAST, _MOST = -(1 << 63) + 1, (1 << 63) - 1
 
 
@@ -97,21 +98,19 @@ class _Views:
         return f"CREATE VIEW {view} AS SELECT {shown} FROM {ATTACHED}.main.{name}{rows}"  # noqa: S608 -- quoted
 
     def _expression(self, table: str, column: str, sql_type: str) -> str:
+        """SQL of a column's replaced values; those of a type that has no replacements are missing."""
         kind, name = kind_of(table, column), quote_identifier(column)
         method = self._redactor.method(kind, column, table)
         text = sql_type in ("VARCHAR", "VARCHAR[]")
-        if kind is None and not text:
-            return name if sql_type in _TYPES or sql_type in ("BOOLEAN", "DOUBLE", "FLOAT") else _missing(sql_type)
-        if self._redactor.stays(kind, column, sql_type, table):
+        plain = kind is None and sql_type in _PLAIN_TYPES
+        if plain or self._redactor.stays(kind, column, sql_type, table):
             return name
-        if method is Method.HIDE and (not text or kind in _JOINED):
-            return _missing(sql_type)
-        if method is Method.HIDE and sql_type == "VARCHAR":
-            return f"CASE WHEN {name} = '' THEN {name} WHEN {name} IS NOT NULL THEN {quote_literal(REDACTED)} END"
         if method is Method.SHIFT and sql_type == "TIMESTAMP_NS":
             return _shifted(name, self._redactor.moments.span_ns)
-        if sql_type not in _TYPES:
-            return _missing(sql_type)
+        if sql_type not in _TYPES or (method is Method.HIDE and (not text or kind in _JOINED)):
+            return f"CAST(NULL AS {sql_type})"
+        if method is Method.HIDE and sql_type == "VARCHAR":
+            return f"CASE WHEN {name} = '' THEN {name} WHEN {name} IS NOT NULL THEN {quote_literal(REDACTED)} END"
         return f"{self._function(kind, method, sql_type)}({name})"
 
     def _function(self, kind: Kind | None, method: Method, sql_type: str) -> str:
@@ -120,12 +119,8 @@ class _Views:
             name = self._functions[kind, method, sql_type] = f"redacted_{len(self._functions)}"
             replace = _remembering(self._redactor.replacer(kind, method, sql_type.removesuffix("[]")))
             function = _each(replace) if sql_type.endswith("[]") else replace
-            self._con.create_function(name, function, [sql_type], sql_type)  # type: ignore[arg-type]
+            self._con.create_function(name, function, [sql_type], sql_type)
         return name
-
-
-def _missing(sql_type: str) -> str:
-    return f"CAST(NULL AS {sql_type})"
 
 
 def _shifted(name: str, span_ns: int) -> str:

@@ -87,7 +87,7 @@ def command(
         formats[CSV] = SPREADSHEET
     key_file = (state.redact_key or state.config.redact_key_file) != ONE_OFF_KEY
     custody = Custody(session, signing_key) if manifest or signing_key else None
-    with opened(session) as reader:
+    with opened(session, original=True) as reader:
         export(reader, Order(formats, redactor, key_file, sources, custody, state.group), Path(output))
 
 

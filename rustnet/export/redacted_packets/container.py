@@ -77,7 +77,8 @@ class RedactedWriter(PcapngWriter):
             value(Kind.FREE_TEXT, interface.description, "description", "VARCHAR", "interfaces"),
             fcs_bits=interface.fcs_bits,
         )
-        self._counts.dropped["capture_filters"] += bool(interface.filter)
+        if interface.filter:
+            self._counts.dropped["capture_filters"] += 1
         number = self._interface(key, replaced, ts < 0)
         if ts >= 0:
             self._interface_of[key] = number

@@ -1,6 +1,7 @@
 """What a session knows of the packets of a capture: their flows, and with them their protocols."""
 
 import typing
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,8 @@ class KnownFlows:
         self._source_ports, self._destination_ports = columns["src_port"], columns["dst_port"]
         self._flows: dict[int, Flow] = {}
         self._first, self._stop = 0, 0
+        self._chosen = np.zeros(len(self._ids), np.bool_)
+        self._numbers = np.zeros(0, np.int64)
         self._of_packets: list[int] = []
         self._from_source: list[bool] = []
 
@@ -69,6 +72,30 @@ class KnownFlows:
     flow_id: int = 0
     """Flow of the packet that `of` was asked for last."""
 
+    def choose(self, is_wanted: Callable[[PayloadContext], bool]) -> bool:
+        """Choose TCP connections for `chosen`; returns whether there are any."""
+        for at in np.flatnonzero(self._protocols == "tcp").tolist():
+            ports = int(self._source_ports[at]), int(self._destination_ports[at])
+            context = PayloadContext(
+                self._redactor, self._addresses, str(self._apps[at]), "tcp", *ports, from_client=True
+            )
+            self._chosen[at] = is_wanted(context)
+        return bool(self._chosen.any())
+
+    def chosen(self, first: int, count: int) -> list[int]:
+        """Which of the packets from a number on are of chosen connections, counted from 0."""
+        indexes: list[int] = []
+        ids = self._ids[self._chosen]
+        done = 0
+        while done < count:
+            if not self._first <= first + done < self._stop:
+                self._read(first + done)
+            at = first + done - self._first
+            flows = self._numbers[at : at + count - done]
+            indexes += (np.flatnonzero(np.isin(flows, ids)) + done).tolist()
+            done += len(flows)
+        return indexes
+
     def _read(self, number: int) -> None:
         first = number - number % PACKETS
         given = {"capture": self._capture, "first": first, "last": first + PACKETS - 1}
@@ -79,6 +106,7 @@ class KnownFlows:
         flows[places] = np.where(known, columns["flow_id"], 0)
         sides[places] = columns["from_src"]
         self._first, self._stop = first, first + PACKETS
+        self._numbers = flows
         self._of_packets, self._from_source = flows.tolist(), sides.tolist()
 
     def _new(self, flow_id: int) -> Flow | None:

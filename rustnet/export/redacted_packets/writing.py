@@ -15,7 +15,8 @@ from rustnet.export.redacted_packets.counts import PacketCounts
 from rustnet.export.redacted_packets.known import KnownFlows
 from rustnet.export.redacted_packets.link import PacketRewriter
 from rustnet.export.redacted_packets.payload import PayloadContext
-from rustnet.export.redacted_packets.payloads import datagram_rewriter
+from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
+from rustnet.export.redacted_packets.streams import Streams
 from rustnet.i18n import _, ngettext
 from rustnet.policy.redaction import Method, Policy
 from rustnet.policy.redaction.redactor import Redactor
@@ -142,7 +143,9 @@ def _write(
     packets = session.execute_own("SELECT packets FROM captures WHERE capture_id = ?", (number,)).rows[0][0]
     rewriting = _Rewriting(session, number, redactor, counts)
     writer = RedactedWriter(stream, redactor, counts)
-    for part in _parts(session, capture, sources):
+    parts = list(_parts(session, capture, sources))
+    rewriting.put_together(parts, packets)
+    for part in parts:
         rewriting.write(part, writer, packets)
     counts.packets += writer.packets
     if capture.recorded:
@@ -160,7 +163,12 @@ class _Rewriting:
         self._rewriter = PacketRewriter(redactor, self._addresses, counts)
         self._rewriter.payload = self._datagram
         self._rewriter.segment = self._segment
+        self._streams = Streams(stream_rewriter)
+        self._with_streams = False
+        self._matched = False
+        """The session has a flow for the current packet."""
         self._number = 0
+        """Number of the current packet within the capture."""
 
     def write(self, part: _Part, writer: RedactedWriter, most: int) -> None:
         """Write the packets of one part of the capture, up to a number within the capture."""
@@ -191,7 +199,8 @@ class _Rewriting:
             flags = 0
             if note := notes.get(i):
                 flags = note.flags
-                counts.dropped["packet_comments"] += len(note.comments)
+                if note.comments:
+                    counts.dropped["packet_comments"] += len(note.comments)
             start = offset[i]
             kept = rewrite(bytes(data[start : start + captured[i]]), link[i])
             key = interface[i]
@@ -200,12 +209,14 @@ class _Rewriting:
     def _context(self, protocol: str, source: int, destination: int) -> PayloadContext:
         """What is known of a payload: its flow, if it is one between these ports."""
         context = self._flows.of(self._number)
+        self._matched = True
         if (
             context is None
             or context.source_port != source
             or context.destination_port != destination
             or context.protocol != protocol
         ):
+            self._matched = False
             return PayloadContext(
                 self._redactor, self._addresses, "", protocol, source, destination, from_client=source > destination
             )
@@ -232,8 +243,57 @@ class _Rewriting:
 
     def _segment(self, start: int, stop: int, source: int, destination: int, sequence: int, flags: int) -> int:
         """Rewrite the payload of a segment."""
-        self._counts.payloads_removed += stop > start
+        if start == stop:
+            return start
+        kept = 0
+        if self._with_streams:
+            context = self._context("tcp", source, destination)
+            payload = bytearray(self._rewriter.raw[start:stop])
+            if self._matched:
+                kept = self._streams.segment(
+                    self._flows.flow_id,
+                    from_client=context.from_client,
+                    sequence=sequence,
+                    flags=flags,
+                    payload=payload,
+                )
+            if kept:
+                self._rewriter.out[start : start + kept] = payload[:kept]
+                self._counts.payloads_kept[context.app] += 1
+        self._counts.payloads_removed += not kept
+        return start + kept
+
+    # ---- TCP connections, put together in a pass before --------------------------------------------------------------
+
+    def collect(self, part: _Part, most: int) -> None:
+        """Put together the connections of one part of the capture whose payload is rewritten."""
+        collector = PacketRewriter(self._redactor, self._addresses, PacketCounts())
+        collector.segment = self._collect
+        self._collector = collector
+        source = part.open()
+        try:
+            for frames in source.batches():
+                first = part.first + frames.first_number - 1
+                for i in self._flows.chosen(first, min(frames.count, most - first + 1)):
+                    if frames.link[i] not in _NOT_PACKETS:
+                        self._number = first + i
+                        collector.rewrite(frames.frame(i), frames.link[i])
+        finally:
+            source.close()
+
+    def _collect(self, start: int, stop: int, source: int, destination: int, sequence: int, flags: int) -> int:
+        context = self._context("tcp", source, destination)
+        if self._matched:
+            self._streams.add(self._flows.flow_id, context, sequence, flags, self._collector.raw[start:stop])
         return start
+
+    def put_together(self, parts: Sequence[_Part], most: int) -> None:
+        """Read the capture once for its connections, if of any something may be kept."""
+        self._with_streams = self._flows.choose(lambda context: stream_rewriter(context) is not None)
+        if self._with_streams:
+            for part in parts:
+                self.collect(part, most)
+            self._streams.finish()
 
 
 def _interface(source: Source, number: int, link: int) -> Interface:

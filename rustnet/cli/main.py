@@ -49,6 +49,7 @@ COMMANDS: dict[str, str] = {
     "enrich": N_("Copy a capture to pcapng with each packet's process as a comment."),
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
+    "report": N_("Write a report of a session as one page of HTML."),
     "export": N_("Export the owners of connections as a sidecar."),
     "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),

@@ -8,12 +8,20 @@ from rustnet.export.report.blocks import Chart, Column, Label, Shape, Statement,
 from rustnet.export.report.cells import Cell, Form, cell
 from rustnet.i18n import _
 from rustnet.present.text import safe
-from rustnet.present.values import bit_rate, short_moment
+from rustnet.present.values import bit_rate, moment, short_moment
 
 WIDTH, HEIGHT = 960.0, 220.0
 """Size of the drawing, without its axes."""
 LABELS = 5
 """Labels of the axis of time."""
+
+
+def begin(ns: int, width: int) -> str:
+    """Beginning of an interval, with the digits that its length needs."""
+    if width >= 10**9:
+        return short_moment(ns)
+    text = moment(ns)
+    return text[:23] + text[26:] if width >= 10**6 else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Course:
         columns.append(Column(_("all"), number=True))
         rows = []
         for number, (at, total) in enumerate(zip(self.times, self.totals(), strict=True)):
-            cells = [Cell(short_moment(at), str(at))]
+            cells = [Cell(begin(at, self.width), str(at))]
             cells += [_value(series[number], form) for series in (*self.values,)]
             rows.append([*cells, _value(total, form)])
         return Table(caption, columns, rows, statement)
@@ -90,15 +98,15 @@ def drawn(course: Course, caption: str, description: str, unit: str, table: Tabl
         Label(HEIGHT - HEIGHT * part / 4, bit_rate(top * part / 4) if unit == "bits" else f"{top * part / 4:,.10g}")
         for part in range(5)
     ]
-    return Chart(caption, description, unit, course.width / 1e9, shapes, _across(first, last), upward, table)
+    return Chart(caption, description, unit, course.width / 1e9, shapes, _across(first, last, course.width), upward, table)
 
 
-def _across(first: int, last: int) -> Sequence[Label]:
+def _across(first: int, last: int, width: int) -> Sequence[Label]:
     """Labels of the axis of time: its date only where it differs from that of the label before."""
     labels: list[Label] = []
     date = ""
     for number in range(LABELS):
-        text = short_moment(first + (last - first) * number // (LABELS - 1))
+        text = begin(first + (last - first) * number // (LABELS - 1), width)
         day, _space, time = text.partition(" ")
         labels.append(Label(WIDTH * number / (LABELS - 1), time if day == date else text))
         date = day

@@ -76,16 +76,11 @@ class Subject:
         return " ".join(filter(None, parts))
 
 
-def write_report(session: "Session", path: Path, subject: Subject) -> None:
-    """Write the report of a session to a new file."""
-    path.write_bytes(report(session, subject))
-
-
-def report(session: "Session", subject: Subject) -> bytes:
-    """The report of a session as HTML in UTF-8."""
+def report(session: "Session", subject: Subject) -> str:
+    """The report of a session as HTML."""
     source = Source(session, session.path, subject.restricted(), subject.redactor)
     sections = every_section(source, subject)
-    return render(source, subject, sections).encode("utf-8", "replace")
+    return render(source, subject, sections)
 
 
 def every_section(source: Source, subject: Subject) -> list[Section]:

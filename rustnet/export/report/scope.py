@@ -6,14 +6,16 @@ parameters into it, so that what is run is what readers can copy.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from rustnet.policy.redaction import REDACTED
 from rustnet.query.compile import compile_filter
 from rustnet.store.schema import quote_identifier
 
 if TYPE_CHECKING:
+    from rustnet.policy.redaction import Redactor
     from rustnet.query.session import Session
 
 _HEAD = re.compile(r"(?:\s*--[^\n]*\n)*\s*(WITH\s+(?:RECURSIVE\s+)?)?", re.IGNORECASE)
@@ -46,20 +48,23 @@ def literal(value: object) -> str:
     raise TypeError(f"no literal of {type(value).__name__}")
 
 
-def inline(sql: str, params: Mapping[str, object]) -> str:
-    """Write the values of ``$name`` into a statement."""
-    return _PARTS.sub(lambda match: literal(params[match[1]]) if match[1] else match[0], sql)
+def inline(sql: str, params: Mapping[str, object], shown: Callable[[str], str] = str) -> str:
+    """Write the values of ``$name`` into a statement, each as ``shown`` makes of it."""
+    return _PARTS.sub(lambda match: shown(literal(params[match[1]])) if match[1] else match[0], sql)
 
 
 class Scope:
-    """What a report is about, as parts of statements."""
+    """What a report is about, as parts of statements, which are asked with originals and shown with replacements."""
 
-    def __init__(self, session: "Session", text: str) -> None:
+    def __init__(self, session: "Session", text: str, redactor: "Redactor | None" = None) -> None:
         self.text = text.strip()
         condition = compile_filter(self.text, session.scope())
-        pieces = condition.sql.split("?")
         values = [literal(value) for value in condition.params]
-        self._where = "".join(f"{p}{v}" for p, v in zip(pieces, values, strict=False)) + pieces[-1]
+        self._where = self._shown_where = _filled(condition.sql, values)
+        if redactor is not None:
+            self._shown_where = _filled(condition.sql, [redactor.sql(value) for value in values])
+            if hides_numbers(redactor):
+                self._shown_where = f"true /* {REDACTED} */"
         columns = session.columns()
         self._views = _views()
         self._of_flows = {
@@ -67,14 +72,15 @@ class Scope:
             if "flow_id" in has and name not in ("flows", *_STORED) and name not in self._views
         }  # fmt: skip
 
-    def scoped(self, sql: str) -> str:
-        """Restrict a statement to what is left."""
+    def scoped(self, sql: str, *, shown: bool = False) -> str:
+        """Restrict a statement to what is left; ``shown``: as it may be shown."""
         if not self.text:
             return sql
         wanted = self._wanted(sql)
         parts = []
         if wanted:
-            parts.append(f"flows AS (SELECT * FROM main.flows WHERE {self._where})")  # noqa: S608 -- literals
+            where = self._shown_where if shown else self._where
+            parts.append(f"flows AS (SELECT * FROM main.flows WHERE {where})")  # noqa: S608 -- literals
         for name in sorted(wanted - {"flows"} - self._views.keys()):
             table = quote_identifier(name)
             parts.append(f"{table} AS (SELECT * FROM main.{table} WHERE {_left(name)})")  # noqa: S608 -- our tables
@@ -95,6 +101,18 @@ class Scope:
             texts += [self._views[name] for name in read - wanted if name in self._views]
             wanted |= read
         return wanted | {"flows"} if wanted else wanted
+
+
+def _filled(sql: str, values: Sequence[str]) -> str:
+    """A condition with literals in the places of its parameters."""
+    pieces = sql.split("?")
+    return "".join(f"{piece}{value}" for piece, value in zip(pieces, values, strict=False)) + pieces[-1]
+
+
+def hides_numbers(redactor: "Redactor") -> bool:
+    """Whether a redactor replaces numbers that a filter may hold: times, ports, times to live."""
+    numbers = redactor.policy.numbers
+    return bool(redactor.moments.span_ns or numbers.ports or numbers.ttl)
 
 
 def _left(table: str) -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from rustnet.export.report.blocks import Column, Statement, Table
 from rustnet.export.report.cells import NUMBERS, Cell, Form, cell
-from rustnet.export.report.scope import Scope, inline
+from rustnet.export.report.scope import Scope, hides_numbers, inline
 from rustnet.i18n import _
+from rustnet.policy.redaction import REDACTED
 from rustnet.present.text import printable
 from rustnet.query import catalogue
 from rustnet.query.catalogue import SavedQuery
@@ -119,7 +120,7 @@ class Source:
     def __init__(self, session: "Session", name: str, text: str = "", redactor: "Redactor | None" = None) -> None:
         self.session = session
         self.redactor = redactor
-        self.scope = Scope(session, text)
+        self.scope = Scope(session, text, redactor)
         self.shown_filter = self._filter()
         """The filter as it may be shown."""
         self.name = self.value(Kind.PATH, name)
@@ -135,7 +136,7 @@ class Source:
             return self.scope.text
         from rustnet.query.filter_redaction import redacted_filter  # noqa: PLC0415 -- only then
 
-        return redacted_filter(self.scope.text, self.redactor)
+        return REDACTED if hides_numbers(self.redactor) else redacted_filter(self.scope.text, self.redactor)
 
     def query(self, name: str, rows: int = ROWS, **params: str) -> Answer:
         """Ask a shipped query; a parameter ``limit`` is that of the report."""
@@ -169,6 +170,10 @@ class Source:
     def _sql(self, saved: SavedQuery, given: Mapping[str, str]) -> str:
         return inline(self.scope.scoped(saved.sql), saved.bind(given))
 
+    def _shown_sql(self, saved: SavedQuery, given: Mapping[str, str], redactor: "Redactor") -> str:
+        """A statement whose values are replaced; all other text of it is this program's."""
+        return inline(self.scope.scoped(saved.sql, shown=True), saved.bind(given), redactor.sql)
+
     def _count(self, saved: SavedQuery, given: Mapping[str, str]) -> int | None:
         sql = f"SELECT count(*) FROM (\n{self._sql(saved, given)}\n)"  # noqa: S608 -- a shipped query
         try:
@@ -188,9 +193,7 @@ class Source:
         }
 
     def _statement(self, saved: SavedQuery, given: Mapping[str, str], *, shipped: bool) -> Statement:
-        sql = self._sql(saved, given)
-        if self.redactor is not None:
-            sql = self.redactor.sql(sql)
+        sql = self._sql(saved, given) if self.redactor is None else self._shown_sql(saved, given, self.redactor)
         sql = "\n".join(map(printable, sql.split("\n")))
         session = printable(shlex.quote(self.name))
         short = shipped and not self.scope.text

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rustnet.export.report.blocks import Fact, Facts, Paragraph, Remark, Remarks, Section
+from rustnet.export.report.cells import percent as percent_cell
 from rustnet.export.report.source import Answer, Fields, Show, Source
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import safe
@@ -61,7 +62,7 @@ def section(source: Source, figures: Answer, sections: Sequence[Section]) -> Sec
     part.add(Remarks(findings[:MOST_FINDINGS], _("What stands out")))
     part.add(source.own(_APPS, 10).table(_("Applications by bytes"), [
         Show("app", _("application")), Show("guessed", _("guessed")), Show("flows", _("flows")), Show("packets", _("packets")),
-        Show("bytes", _("bytes"), bar=True), Show("percent", _("share")),
+        Show("bytes", _("bytes"), bar=True), Show("percent", _("share"), percent_cell),
     ], _("Without an application, the protocol. Guessed: only from ports.")))  # fmt: skip
     return part
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from rustnet.export.report.blocks import Chart, Section, Table
 from rustnet.export.report.cells import bits
-from rustnet.export.report.charts import Course, drawn
+from rustnet.export.report.charts import Course, begin, drawn
 from rustnet.export.report.source import Answer, Source
 from rustnet.i18n import _
-from rustnet.present.values import bit_rate, short_duration, short_moment
+from rustnet.present.values import bit_rate, short_duration
 
 INTERVALS = 120
 """Most intervals of a chart."""
@@ -95,9 +95,9 @@ def _chart(answer: Answer, measure: str, width: int, caption: str) -> Chart | No
     values = {
         "interval": short_duration(width),
         "top": bit_rate(top) if rate else f"{top:,.0f}",
-        "at": short_moment(at),
-        "first": short_moment(course.times[0]),
-        "last": short_moment(course.times[-1]),
+        "at": begin(at, width),
+        "first": begin(course.times[0], width),
+        "last": begin(course.times[-1], width),
     }
     words = _(
         "Intervals of {interval} from {first} to {last}. The highest has {top} on average, and begins at {at}. "

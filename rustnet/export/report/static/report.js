@@ -150,7 +150,7 @@
       scales: { x: { time: false }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
       cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
       axes: [
-        { ...axis, space: 190, values: labelled, splits: (u, _axis, low, high) => {
+        { ...axis, size: 30, space: 190, values: labelled, splits: (u, _axis, low, high) => {
           const inside = measured.filter(point => point.at >= low && point.at <= high), most = Math.max(1, Math.floor(u.bbox.width / devicePixelRatio / 190));
           const every = Math.max(1, Math.ceil(inside.length / most));
           return inside.filter((_, n) => n % every === 0).map(point => point.at);

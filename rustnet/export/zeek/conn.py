@@ -1,6 +1,6 @@
 """conn.log: the flows of IP."""
 
-from rustnet.export.zeek.spec import FLOW_FIELDS, JOIN_PLACES, PROTO, Field, Log, uid_of
+from rustnet.export.zeek.spec import FLOW_FIELDS, JOIN_PLACES, PROTO, Field, Log, cases, uid_of
 
 LINK_LAYER = ("arp", "lldp", "cdp", "lacp", "stp", "wlan", "llc", "qinq")
 BELOW_IP = f"f.protocol IN {LINK_LAYER} OR f.protocol LIKE 'ethertype%' OR f.src_ip IS NULL OR f.dst_ip IS NULL"
@@ -33,22 +33,16 @@ RAW_LINKS, NULL_LINKS = (12, 14, 101, 228, 229), (0, 108)
 """Link types without a header, and with one of four bytes; on neither are packets padded."""
 
 
-def _cases(column: str, values: dict[str, str], otherwise: str = "NULL") -> str:
-    return (
-        f"CASE {column} {' '.join(f'WHEN {key!r} THEN {value}' for key, value in values.items())} ELSE {otherwise} END"
-    )
-
-
 def _ip_number() -> str:
     other = "try_cast(regexp_extract(f.protocol, '^ip_proto_(\\d+)$', 1) AS INTEGER)"
-    return _cases("f.protocol", {name: str(number) for name, number in IP_NUMBERS.items()}, other)
+    return cases("f.protocol", {name: str(number) for name, number in IP_NUMBERS.items()}, other)
 
 
 def _service() -> str:
     names = {app: f"'{name}'" for app, name in SERVICES.items()}
     for app, (tcp, udp) in SERVICES_BY_TRANSPORT.items():
         names[app] = f"CASE f.protocol WHEN 'tcp' THEN '{tcp}' ELSE '{udp}' END"
-    app = f"CASE WHEN f.app_source = 'payload' THEN {_cases('f.app', names)} END"
+    app = f"CASE WHEN f.app_source = 'payload' THEN {cases('f.app', names)} END"
     tls = (
         "CASE WHEN h.flow_id IS NOT NULL AND NOT (f.app IN ('tls', 'dtls') AND f.app_source = 'payload') THEN 'ssl' END"
     )

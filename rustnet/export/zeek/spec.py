@@ -1,6 +1,6 @@
 """What a log of Zeek consists of: its fields, and the SQL over a session that each of them comes from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,22 @@ class Log:
     """Names of common table expressions of `COMMON` that the source uses."""
     common: tuple[str, ...] = ()
     """Further common table expressions."""
+
+
+def quoted(text: str) -> str:
+    """A text of this program as SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def cases(column: str, values: Mapping[str, str], otherwise: str = "NULL") -> str:
+    """CASE over the texts of a column, which yields the expressions in ``values``."""
+    branches = " ".join(f"WHEN {quoted(key)} THEN {sql}" for key, sql in values.items())
+    return f"CASE {column} {branches} ELSE {otherwise} END"
+
+
+def renamed(column: str, names: Mapping[str, str]) -> str:
+    """CASE over the texts of a column, which yields the texts in ``names``."""
+    return cases(column, {key: quoted(name) for key, name in names.items()})
 
 
 def identifier(*parts: str) -> str:
@@ -117,10 +133,15 @@ def message_log(
     needs: tuple[str, ...] = (),
     tables: tuple[str, ...] = (),
     joins: str = "",
+    rows: str = "",
+    common: str = "",
+    order: tuple[str, ...] = (),
 ) -> Log:
-    """A log with a row for each row of a table, or those that ``where`` selects."""
-    source = f"{table} m {WITH_FLOW} {joins}" + (f" WHERE {where}" if where else "")
-    return Log(path, ("flows", table, *tables), source, message_fields(*fields), ("m.ts", "m.packet"), text, needs)
+    """A log with a row for each row of a table that ``where`` selects, or of ``rows``, a common table expression."""
+    source = f"{rows or table} m {WITH_FLOW} {joins}" + (f" WHERE {where}" if where else "")
+    expressions = (common,) if common else ()
+    key = ("m.ts", "m.packet", *order)
+    return Log(path, ("flows", table, *tables), source, message_fields(*fields), key, text, needs, expressions)
 
 
 def unset(name: str, kind: str, text: str = "not in a session") -> Field:

@@ -46,7 +46,7 @@ def _computed(field: Field) -> str:
     """SQL of a field's value; of times in microseconds: Zeek does not keep what is smaller."""
     if not field.sql:
         return "NULL::VARCHAR[]" if field.is_list else "NULL::BIGINT" if is_number(field.type) else "NULL::VARCHAR"
-    return f"({field.sql}) // 1000" if field.type == "time" else field.sql
+    return f"({field.sql}) // 1000" if field.type == "time" and field.change is None else field.sql
 
 
 def _missing(table: str, present: Columns) -> str:

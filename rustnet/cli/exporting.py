@@ -3,7 +3,7 @@
 import importlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -146,7 +146,7 @@ def _write_redacted(session: "Session", order: Order, folder: "ExportFolder", re
     packets: dict[str, Any] = {}
     if PACKETS in order.formats:
         counts, remarks = function(FORMATS[PACKETS].place)(session, folder, redactor, order.sources)
-        packets = asdict(counts)
+        packets = counts.numbers()
         _remark(PACKETS, remarks)
     redaction_statement.write(folder, copied, redactor, key_file=order.key_file, packets=packets)
     if LEAK_SCAN:

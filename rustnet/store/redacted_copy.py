@@ -105,9 +105,12 @@ class SessionCopy:
             if column.replace is None:
                 shown.append(_shifted(f"s.{name}", column.shift_ns))
                 continue
+            missing = _ABSENT.get(column.sql_type, "0") if column.required else ""
+            if not counts[column.name].cells:
+                shown.append(missing or "NULL")
+                continue
             distinct = self._map(f"map{at}", source, column, condition)
             counts[column.name] = Count(counts[column.name].cells, distinct)
-            missing = _ABSENT.get(column.sql_type, "0") if column.required else ""
             shown.append(f"coalesce(m{at}.w, {missing})" if missing else f"m{at}.w")
             joins.append(f"LEFT JOIN map{at} AS m{at} ON m{at}.v = {_key(column, 's.')}")
         insert = f"INSERT INTO {target}({', '.join(names)}) SELECT {', '.join(shown)} FROM "  # noqa: S608
@@ -117,9 +120,8 @@ class SessionCopy:
         for first in range(0, last + 1, ROWS):
             rows = f"SELECT *, rowid AS place FROM {source} WHERE rowid BETWEEN {first} AND {first + ROWS - 1}"  # noqa: S608
             self.con.execute(f"{insert} ({rows} AND {condition}) AS s {' '.join(joins)} ORDER BY s.place")
-        for at, column in enumerate(columns):
-            if column.replace is not None:
-                self.con.execute(f"DROP TABLE map{at}")
+        for at in range(len(columns)):
+            self.con.execute(f"DROP TABLE IF EXISTS map{at}")
         return counts
 
     def _map(self, table: str, source: str, column: CopiedColumn, condition: str) -> int:
@@ -185,7 +187,7 @@ def _shifted(column: str, span_ns: int) -> str:
     if not span_ns:
         return column
     moved = f"least(greatest(epoch_ns({column})::HUGEINT + {span_ns}, -9223372036854775806), 9223372036854775806)"
-    return f"CASE WHEN epoch_ns({column}) = 0 THEN {column} ELSE make_timestamp_ns({moved}::BIGINT) END"
+    return f"CASE WHEN epoch_ns({column}) <> 0 THEN make_timestamp_ns({moved}::BIGINT) ELSE {column} END"
 
 
 def _as_texts(values: list[Any], sql_type: str) -> Column:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rustnet.cli.optional_values import ZEEK_STYLES
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.errors import RustnetError
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import N_, _, ngettext
 from rustnet.present.text import cut, safe
 
 if TYPE_CHECKING:
+    from rustnet.cli.custody import Custody
     from rustnet.export.folder import ExportFolder
     from rustnet.policy.redaction import Redactor
     from rustnet.query.session import Session
@@ -32,8 +34,8 @@ class Format:
 
     Its function gets the session (of a redaction: the redacted one), the folder, and the arguments of the style. It
     writes to the folder and returns translated sentences on what has no place in the format. That of packets gets the
-    session that was given, the folder, the redactor and the paths of ``--source``; it returns a dataclass of numbers,
-    and the sentences.
+    session that was given, the folder, the redactor and the paths of ``--source``; it returns what was cut, as an
+    object whose `numbers()` are for redaction.json, and the sentences.
     """
 
     place: str
@@ -56,13 +58,19 @@ FORMATS: Mapping[str, Format] = {
         "rustnet.export.tables:write_csv", styles={"exact": {"spreadsheet": False}, SPREADSHEET: {"spreadsheet": True}}
     ),
     "jsonl": Format("rustnet.export.tables:write_jsonl"),
+    "zeek": Format(
+        "rustnet.export.zeek.export:write_zeek",
+        N_("Write Zeek's logs."),
+        {name: {"style": name} for name in ZEEK_STYLES},
+    ),
+    "eve": Format("rustnet.export.eve:write_eve", N_("Write Suricata's eve.json.")),
+    "har": Format("rustnet.export.har:write_har", N_("Write HTTP messages in clear text as an HTTP archive.")),
+    PACKETS: Format("rustnet.export.redacted_packets.writing:write_redacted_packets"),
 }
 """Formats by name, in the order in which they are written."""
 
 LEAK_SCAN = ""
 """Function of the leak scan: gets the session that was given, the directory and the redactor; returns what leaks."""
-MANIFEST = ""
-"""Function of ``--manifest``: gets the session that was given, and the folder, to which it adds a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +84,10 @@ class Order:
     """The key of the redaction is in a file, so that other exports can be joined with this one."""
     sources: Sequence[str] = ()
     """Current paths of the original captures."""
-    manifest: bool = False
+    custody: "Custody | None" = None
+    """Adds a manifest."""
+    group: int | None = None
+    """Number of the group that may read what is written."""
 
 
 def chosen_by_option(command: _F) -> _F:
@@ -103,13 +114,13 @@ def export(session: "Session", order: Order, target: Path) -> None:
     """Write a session in some formats to a new directory, which appears when all are complete."""
     from rustnet.export.folder import ExportFolder  # noqa: PLC0415 -- needed for this only
 
-    with ExportFolder(target) as folder:
+    with ExportFolder(target, order.group) as folder:
         if order.redactor is None:
             _write_formats(session, order, folder)
         else:
             _write_redacted(session, order, folder, order.redactor)
-        if order.manifest and MANIFEST:
-            function(MANIFEST)(session, folder)
+        if order.custody is not None:
+            order.custody.write(session, folder, order.redactor)
         folder.publish()
     template = ngettext("{n} file written to {path}", "{n} files written to {path}", len(folder.files))
     notify(template.format(n=f"{len(folder.files):,}", path=safe(str(target))))

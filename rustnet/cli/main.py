@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from rustnet import __version__
 from rustnet.cli.language import translate_click
+from rustnet.cli.optional_values import with_values
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
@@ -25,6 +26,9 @@ from rustnet.present.text import safe
 from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
 from rustnet.probe.streams import open_standard_streams
+
+if TYPE_CHECKING:
+    from rustnet.policy.redaction import Redactor
 
 translate_click()  # before the first command, whose options have click's own sentences
 
@@ -45,6 +49,7 @@ COMMANDS: dict[str, str] = {
     "enrich": N_("Copy a capture to pcapng with each packet's process as a comment."),
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
+    "report": N_("Write a report of a session as one page of HTML."),
     "export": N_("Export the owners of connections as a sidecar."),
     "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),
@@ -89,6 +94,8 @@ class State:
     """Policy under which values are replaced; empty: the configured one, None: they are not."""
     redact_key: str | None = None
     """File of the key of that; None: the configured one."""
+    redactor: "Redactor | None" = None
+    """What replaces them, once it was needed."""
 
     def source(self) -> Source:
         """Where settings are looked for."""
@@ -135,11 +142,7 @@ class LazyGroup(click.Group):
             closest = difflib.get_close_matches(name, COMMANDS, 1)
             hint = _("did you mean {name}?").format(name=closest[0]) if closest else ", ".join(COMMANDS)
             raise click.UsageError(_("unknown command {name!r}: {hint}").format(name=name, hint=hint), ctx)
-        if "--redact" in args:
-            from rustnet.cli.redaction_options import with_policies  # noqa: PLC0415 -- imports this module
-
-            args = [name, *with_policies(args[1:])]
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [name, *with_values(args[1:])])
 
 
 @click.group(
@@ -277,6 +280,10 @@ def _handle_error(error: Exception, state: State) -> int:
         import traceback  # noqa: PLC0415 -- only with --debug
 
         traceback.print_exception(error)
+    if state.redact is not None:
+        from rustnet.cli.redacted_errors import replaced_error  # noqa: PLC0415 -- imports this module
+
+        error = replaced_error(error, state)
     words, code = _error_message(error)
     _print_error(words)
     return code

@@ -46,7 +46,7 @@ COMMON = (
 
 
 def write(
-    folder: "ExportFolder", copied: "Copied", redactor: Redactor, *, key_file: bool, packets: Mapping[str, int]
+    folder: "ExportFolder", copied: "Copied", redactor: Redactor, *, key_file: bool, packets: Mapping[str, Any]
 ) -> None:
     """Write the statement to an export. ``packets``: numbers of what was cut of packets, by name."""
     data = {

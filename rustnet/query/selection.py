@@ -191,7 +191,7 @@ def originals(session: "Session", captures: Sequence[int] | None = None) -> list
         "SELECT capture_id, source, kind, bytes, sha256, assembly FROM captures ORDER BY capture_id"
     ).rows:
         if captures is None or values[0] in captures:
-            own = files.get(values[0], [OriginalFile(*values[:2], kind or values[2], *values[3:])])
+            own = files.get(values[0], [OriginalFile(values[0], values[1], kind or values[2], values[3], values[4])])
             recorded = values[2] == "live" and values[0] in files
             result.append(Original(values[0], tuple(own), assembly == "merged", recorded))
     return result

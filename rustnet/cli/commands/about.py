@@ -18,7 +18,7 @@ from rustnet.i18n import _
 LICENCE = "Apache-2.0"
 LIBRARIES = (
     "click", "cryptography", "duckdb", "fastjsonschema", "lz4", "maxminddb", "numpy", "platformdirs", "psutil",
-    "textual", "zstandard",
+    "publicsuffixlist", "textual", "zstandard",
 )  # fmt: skip
 """Libraries that rustnet needs; a test compares them with pyproject.toml."""
 OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy", "textual-serve")

@@ -5,7 +5,8 @@ from typing import TextIO, cast
 
 import click
 
-from rustnet.cli.exporting import CSV, FORMATS, MANIFEST, PACKETS, SESSION, SPREADSHEET, Order, chosen_by_option, export
+from rustnet.cli.custody import Custody, custody_options
+from rustnet.cli.exporting import CSV, FORMATS, PACKETS, SESSION, SPREADSHEET, Order, chosen_by_option, export
 from rustnet.cli.main import State
 from rustnet.cli.options import common, opened, whole_session_argument
 from rustnet.cli.outputs import inputs_of, output_options, text_output
@@ -39,9 +40,7 @@ from rustnet.present.text import safe
 @chosen_by_option
 @redaction_options
 @click.option("--source", "sources", multiple=True, metavar="FILE", help=_("Current path of an original capture."))
-@click.option(
-    "--manifest", is_flag=True, hidden=not MANIFEST, help=_("Add the SHA-256 of all files, and of the inputs.")
-)
+@custody_options
 @click.option("--sidecar", is_flag=True, help=_("Export owners of connections: all claims and processes."))
 @click.option(
     "--spreadsheet", is_flag=True, help=_("Write CSV that is safe to open in a spreadsheet: formulas become text.")
@@ -60,6 +59,7 @@ def command(
     names: tuple[str, ...],
     sources: tuple[str, ...],
     manifest: bool,
+    signing_key: str | None,
     sidecar: bool,
     spreadsheet: bool,
     output: str,
@@ -71,7 +71,7 @@ def command(
     state = click.get_current_context().find_object(State) or State()
     redactor = redactor_of(state)
     if sidecar:
-        if formats or redactor is not None or manifest:
+        if formats or redactor is not None or manifest or signing_key:
             raise UsageError("--sidecar is an export of its own; leave the other formats out")
         _write_sidecar(session, output)
         return
@@ -86,8 +86,9 @@ def command(
     if spreadsheet:
         formats[CSV] = SPREADSHEET
     key_file = (state.redact_key or state.config.redact_key_file) != ONE_OFF_KEY
-    with opened(session) as reader:
-        export(reader, Order(formats, redactor, key_file, sources, manifest), Path(output))
+    custody = Custody(session, signing_key) if manifest or signing_key else None
+    with opened(session, original=True) as reader:
+        export(reader, Order(formats, redactor, key_file, sources, custody, state.group), Path(output))
 
 
 def _write_sidecar(session: str, output: str) -> None:

@@ -6,6 +6,7 @@ a statement works out of them, under whichever name, is of replacements, and its
 
 import os
 import re
+import threading
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +17,7 @@ from rustnet.store import schema
 from rustnet.store.flows_at import FLOWS_AT_SQL
 from rustnet.store.meanings import kind_of
 from rustnet.store.schema import quote_identifier, quote_literal
-from rustnet.store.session import ATTACHED, READER_MEMORY, close, open_readonly
+from rustnet.store.session import ATTACHED, close, open_readonly, session_cursor
 
 if typing.TYPE_CHECKING:
     import duckdb
@@ -28,8 +29,8 @@ KNOWN = 50_000
 LONGEST_KNOWN = 512
 """Most characters of a value that is kept."""
 
-_NUMBERED_ROWS = "numbered"
-"""Schema of the views of `_ORDERED` with the numbers of rows, which a view does not have by itself."""
+_NUMBERED = "numbered"
+"""Schema of views with the numbers of rows (`rowid`), which a view does not have by itself."""
 _ORDERED = ("neighbour_changes", "socket_changes")
 """Tables of which other views need them."""
 _JOINED = (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC)
@@ -42,37 +43,59 @@ _PLAIN_TYPES = ("BOOLEAN", "DOUBLE", "FLOAT", *_NUMBERS)
 _LEAST, _MOST = -(1 << 63) + 1, (1 << 63) - 1
 
 
-def open_redacted(
-    path: "str | os.PathLike[str]",
-    redactor: Redactor,
-    *,
-    threads: int | None = None,
-    memory_limit: str = READER_MEMORY,
-) -> "duckdb.DuckDBPyConnection":
-    """Open a finished session for reading replaced values, by `redacted_cursor`. The caller closes it with `close`."""
-    con = open_readonly(path, threads=threads, memory_limit=memory_limit)
-    try:
-        tables = {name: kinds for name, kinds in schema.existing_columns(con).items() if name not in schema.VIEWS}
-        con.execute(f"USE {CATALOG}")
-        views = _Views(con, redactor)
-        statements = [views.view(table, existing) for table, existing in tables.items()]
-        statements.append(f"CREATE SCHEMA {_NUMBERED_ROWS}")
-        statements += [views.view(table, tables[table], numbered=True) for table in _ORDERED if table in tables]
+class RedactedTables:
+    """Connection to a finished session with replaced values. The caller closes it."""
+
+    def __init__(
+        self, path: "str | os.PathLike[str]", redactor: Redactor, *, threads: int | None, memory_limit: str
+    ) -> None:
+        self.con = open_readonly(path, threads=threads, memory_limit=memory_limit)
+        self._lock = threading.Lock()
+        self._numbered = set(_ORDERED)
+        try:
+            every = schema.existing_columns(self.con)
+            self._tables = {name: existing for name, existing in every.items() if name not in schema.VIEWS}
+            self._views = _Views(self.con, redactor)
+            self._create()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create(self) -> None:
+        self.con.execute(f"USE {CATALOG}")
+        statements = [self._views.view(table, existing) for table, existing in self._tables.items()]
+        statements.append(f"CREATE SCHEMA {_NUMBERED}")
+        statements += [self._views.view(table, self._tables[table], numbered=True) for table in _ORDERED]
         numbered = re.compile(rf"\b({'|'.join(_ORDERED)})\b")
-        statements += [numbered.sub(rf"{_NUMBERED_ROWS}.\1", sql) for sql, _ in schema.VIEWS.values()]
+        statements += [numbered.sub(rf"{_NUMBERED}.\1", sql) for sql, _ in schema.VIEWS.values()]
         statements.append(FLOWS_AT_SQL)
-        con.execute(";\n".join(statements))
-    except BaseException:
-        close(con)
-        raise
-    return con
+        self.con.execute(";\n".join(statements))
 
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
+        """Return another connection to the replaced tables."""
+        cursor = self.con.cursor()
+        cursor.execute(f"USE {CATALOG}")
+        return cursor
 
-def redacted_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
-    """Return another connection to the replaced tables of a connection."""
-    cursor = con.cursor()
-    cursor.execute(f"USE {CATALOG}")
-    return cursor
+    def numbered_cursor(self) -> "duckdb.DuckDBPyConnection":
+        """Return another connection to the replaced tables, which have the numbers of their rows there."""
+        with self._lock:
+            missing = [name for name in self._tables if name not in self._numbered]
+            if missing:
+                views = [self._views.view(name, self._tables[name], numbered=True) for name in missing]
+                self.con.execute(";\n".join(views))
+                self._numbered.update(missing)
+        cursor = self.con.cursor()
+        cursor.execute(f"SET search_path = '{CATALOG}.{_NUMBERED},{CATALOG}.main'")
+        return cursor
+
+    def original_cursor(self) -> "duckdb.DuckDBPyConnection":
+        """Return another connection to the session's own tables."""
+        return session_cursor(self.con)
+
+    def close(self) -> None:
+        """Close the session."""
+        close(self.con)
 
 
 class _Views:
@@ -90,9 +113,9 @@ class _Views:
             for column, sql_type in existing.items()
         )
         name = quote_identifier(table)
-        if numbered or table == "packets":  # the timeline reads packets by the numbers of their rows
+        if numbered:
             shown += ", rowid AS rowid"
-        view = f"{_NUMBERED_ROWS}.{name}" if numbered else name
+        view = f"{_NUMBERED}.{name}" if numbered else name
         # The keys of inputs contain their paths.
         rows = f" WHERE NOT starts_with(key, {quote_literal(schema.INPUT)})" if table == "meta" else ""
         return f"CREATE VIEW {view} AS SELECT {shown} FROM {ATTACHED}.main.{name}{rows}"  # noqa: S608 -- quoted

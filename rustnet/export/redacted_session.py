@@ -17,8 +17,10 @@ from rustnet.query.execute import Caller
 from rustnet.query.redaction_mark import KEY, POLICY, VERSION, fingerprint, redaction_of
 from rustnet.query.session import FileSession, Session
 from rustnet.records import Column, Kind, columns, table_name
-from rustnet.store.meanings import FACT_COLUMNS, FACT_VALUE, kind_of_fact, protocol_tables
+from rustnet.store.meanings import FACT_COLUMNS, protocol_tables
+from rustnet.store.redacted import JOINED
 from rustnet.store.redacted_copy import CopiedColumn, Count, SessionCopy
+from rustnet.store.redacted_facts import by_fact, replaced_fact
 from rustnet.store.schema import INPUT, VIEWS, all_tables, base_tables, quote_identifier
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
@@ -197,7 +199,9 @@ class _Work:
             return CopiedColumn(name, sql_type, required)
         if sql_type == "TIMESTAMP_NS" and redactor.method(column.kind, name, table.name) is Method.SHIFT:
             return CopiedColumn(name, sql_type, required, shift_ns=redactor.moments.span_ns)
-        if (table.name, name) == FACT_VALUE and f"{table.name}.{name}" not in redactor.policy.columns:
+        if not required and column.kind in JOINED and redactor.method(column.kind, name, table.name) is Method.HIDE:
+            return CopiedColumn(name, sql_type, absent=True)
+        if by_fact(redactor, table.name, name):
             return CopiedColumn(name, sql_type, required, functools.partial(_facts, redactor), by=FACT_COLUMNS)
         replace = functools.partial(redactor.many, column.kind, name=name, sql_type=sql_type, table=table.name)
         return CopiedColumn(name, sql_type, required, replace)
@@ -216,14 +220,9 @@ class _Work:
         self.target.set_property(KEY, fingerprint(self.redactor))
 
 
-def _facts(redactor: Redactor, facts: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Replacements of what hosts disclose, each by its own kind."""
-    replaced = []
-    for value, fact, source in facts:
-        kind, name = kind_of_fact(fact, source)
-        number = kind is Kind.NUMBER and value.isdecimal() and redactor.method(kind) is Method.KEEP
-        replaced.append(value if number else str(redactor.value(kind, value, name)))  # a number as text
-    return replaced
+def _facts(redactor: Redactor, facts: Sequence[tuple[str, str, str]]) -> list[str | None]:
+    """Replacements of what hosts disclose."""
+    return [replaced_fact(redactor, *fact) for fact in facts]
 
 
 def _sums(first: dict[str, Count], second: dict[str, Count]) -> dict[str, Count]:

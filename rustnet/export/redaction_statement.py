@@ -63,7 +63,7 @@ def write(
         "left_out": {
             "tables": copied.hidden,
             "unknown": len(copied.left_out),
-            "meaning": "tables without a meaning under the policy; tables and columns that rustnet does not know are counted",
+            "meaning": "tables that say nothing under the policy; tables and columns that are unknown are counted",
         },
         "packets": dict(packets),
         "not_protected": not_protected(redactor.policy),

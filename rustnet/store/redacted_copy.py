@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rustnet.columnar import Column, lists, texts
+from rustnet.policy.redaction import REDACTED
 from rustnet.store import session as store
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.meanings import protocol_tables
@@ -40,6 +41,8 @@ class CopiedColumn:
     """None: the values stay, but for a shift."""
     shift_ns: int = 0
     """What is added to moments."""
+    absent: bool = False
+    """It has no values in the new session."""
     by: tuple[str, ...] = ()
     """Other columns that the replacement depends on: then tuples of the value and theirs are replaced."""
 
@@ -102,6 +105,9 @@ class SessionCopy:
             return counts
         shown, joins = [], []
         for at, (column, name) in enumerate(zip(columns, names, strict=True)):
+            if column.absent:
+                shown.append("NULL")
+                continue
             if column.replace is None:
                 shown.append(_shifted(f"s.{name}", column.shift_ns))
                 continue
@@ -171,7 +177,7 @@ class SessionCopy:
         self.con.execute("CHECKPOINT")
 
 
-_ABSENT = {"VARCHAR": "''", "TIMESTAMP_NS": "make_timestamp_ns(0)", "BOOLEAN": "false", "VARCHAR[]": "[]"}
+_ABSENT = {"VARCHAR": f"'{REDACTED}'", "TIMESTAMP_NS": "make_timestamp_ns(0)", "BOOLEAN": "false", "VARCHAR[]": "[]"}
 """What a column that must not be NULL has where nothing is shown; 0 for numbers."""
 
 

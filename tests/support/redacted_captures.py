@@ -18,7 +18,7 @@ from rustnet.records import Kind
 SHAPE = """
 SELECT protocol, coalesce(src_ip, ''), coalesce(src_port, 0), coalesce(dst_ip, ''), coalesce(dst_port, 0),
     coalesce(vlan_id, 0), coalesce(tunnel, ''), epoch_ns(started_at), epoch_ns(ended_at), src_packets, dst_packets,
-    src_bytes, dst_bytes, fragments, conn_state, history
+    src_bytes, dst_bytes, fragments, CASE WHEN protocol = 'tcp' THEN conn_state END, CASE WHEN protocol = 'tcp' THEN history END
 FROM flows ORDER BY first_packet, flow_id"""
 SHAPE_NAMES = (
     "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "vlan", "tunnel", "started", "ended", "src_packets",
@@ -132,6 +132,7 @@ def compare_decoded(path: Path, target: Path, redactor: Redactor, result: Compar
     result.bad_checksums = (len(tshark(path, "-Y", BAD_CHECKSUM)), len(tshark(target, "-Y", BAD_CHECKSUM)))
     result.tshark_packets = len(tshark(target, "-T", "fields", "-eframe.number"))
     originals, shown = values(path), values(target)
-    stay = {value for value in originals if value in (redactor.names.host(value), redactor.names.mac(value))}
+    names = {"<Root>", "in-addr.arpa", "ip6.arpa"}
+    stay = names | {value for value in originals if value in (redactor.names.host(value), redactor.names.mac(value))}
     images = {redactor.names.host(value) for value in originals} | {redactor.names.mac(value) for value in originals}
     result.leaked = sorted((originals & shown) - stay - images)

@@ -111,6 +111,15 @@ def originals(row: object, by: Redactor) -> Iterator[bytes]:
             yield from _binary(one, shown)
 
 
+def shown_texts(of: list[object], by: Redactor) -> str:
+    """All that tables show of rows."""
+    return " ".join(
+        str(by.value(column.kind, getattr(row, column.name), column.name))
+        for row in of
+        for column in columns(row.__class__)  # type: ignore[arg-type]
+    ).lower()
+
+
 def _binary(text: str, shown: str) -> Iterator[bytes]:
     try:
         address = ip_address(text)

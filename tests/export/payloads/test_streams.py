@@ -21,8 +21,8 @@ class Recorder:
     def __init__(self) -> None:
         self.calls: list[tuple[bool, bytes, list[Interval], bool]] = []
 
-    def __call__(self, data: bytearray, holes: Sequence[Interval], what: PayloadContext) -> list[Interval]:
-        self.calls.append((what.from_client, bytes(data), list(holes), what.from_start))
+    def __call__(self, data: bytearray, holes: Sequence[Interval], context: PayloadContext) -> list[Interval]:
+        self.calls.append((context.from_client, bytes(data), list(holes), context.from_start))
         kept = [Interval(at, min(at + 4, len(data))) for at in range(0, len(data), 8)]
         upper = data.upper()
         data[:] = bytes(len(data))

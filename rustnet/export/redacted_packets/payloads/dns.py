@@ -312,16 +312,18 @@ def rewrite_stream(data: bytearray, holes: Sequence[Interval], context: PayloadC
     names = replacements(context)
     pos = 0
     while pos + 2 < size:
-        data[pos : pos + 2] = original[pos : pos + 2]
         end = pos + 2 + (original[pos] << 8 | original[pos + 1])
         message = Message(original[pos + 2 : min(end, size)], names, context)
-        try:
+        whole = False
+        with contextlib.suppress(CutError, IndexError):
             message.write()
-        except (CutError, IndexError):
-            end = size
+            whole = end <= size
+        if not message.end:
+            break
+        data[pos : pos + 2] = original[pos : pos + 2]
         stop = pos + 2 + message.end
         data[pos + 2 : stop] = message.out[: message.end]
-        if end >= size:
-            return [Interval(0, stop)] if message.end else [Interval(0, pos)][: pos > 0]
+        if not whole:
+            return [Interval(0, stop)]
         pos = end
     return [Interval(0, pos)] if pos else []

@@ -16,15 +16,14 @@ class Page:
     All methods raise `CutError` for a place outside of the payload.
     """
 
-    __slots__ = ("data", "out", "size", "spans")
+    __slots__ = ("_spans", "data", "out", "size")
 
     def __init__(self, data: bytes | bytearray, size: int | None = None) -> None:
         self.data = bytes(data)
         self.size = len(self.data) if size is None else size
         """Bytes from the start that were captured without a hole."""
         self.out = bytearray(len(self.data))
-        self.spans: list[Interval] = []
-        """What is kept, ascending."""
+        self._spans: list[tuple[int, int]] = []
 
     def need(self, stop: int) -> None:
         """Check that the payload goes as far as this."""
@@ -34,12 +33,20 @@ class Page:
     def _span(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop <= self.size:
             raise CutError
-        spans = self.spans
-        if spans and spans[-1].stop >= start:
-            if spans[-1].stop < stop:
-                spans[-1] = Interval(spans[-1].start, stop)
+        if self._spans and self._spans[-1][1] == start:
+            self._spans[-1] = (self._spans[-1][0], stop)
         elif start < stop:
-            spans.append(Interval(start, stop))
+            self._spans.append((start, stop))
+
+    def spans(self) -> list[Interval]:
+        """What is kept, ascending and apart."""
+        merged: list[Interval] = []
+        for start, stop in sorted(self._spans):
+            if merged and start <= merged[-1].stop:
+                merged[-1] = Interval(merged[-1].start, max(merged[-1].stop, stop))
+            else:
+                merged.append(Interval(start, stop))
+        return merged
 
     def keep(self, start: int, stop: int) -> None:
         """Keep bytes as they are."""
@@ -89,7 +96,8 @@ def datagram(write: Writer) -> DatagramRewriter:
         with contextlib.suppress(CutError):
             write(page, context)
         payload[:] = page.out
-        return page.spans[-1].stop if page.spans else 0
+        spans = page.spans()
+        return spans[-1].stop if spans else 0
 
     return rewrite
 
@@ -102,6 +110,6 @@ def stream(write: Writer) -> StreamRewriter:
         with contextlib.suppress(CutError):
             write(page, context)
         data[:] = page.out
-        return page.spans
+        return page.spans()
 
     return rewrite

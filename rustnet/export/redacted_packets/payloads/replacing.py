@@ -9,7 +9,7 @@ import re
 from weakref import WeakKeyDictionary
 
 from rustnet.export.redacted_packets.payload import PayloadContext
-from rustnet.policy.redaction import REDACTED, Redactor
+from rustnet.policy.redaction import REDACTED, Method, Redactor
 from rustnet.policy.redaction.pseudonyms import HOST, LENGTH, SYMBOLS
 from rustnet.records import Kind
 
@@ -156,6 +156,24 @@ class Replacements:
                     self._texts.clear()
                 self._texts[kind, raw] = known
         return known
+
+    def opaque(self, raw: bytes) -> bytes:
+        """Replace bytes that identify something by others, the same for the same bytes; zeros stay."""
+        if not any(raw):
+            return raw
+        number = self.redactor.pseudonyms.number
+        text = raw.hex()
+        parts = [number(f"bytes {at} {text}").to_bytes(8) for at in range(0, len(raw), 8)]
+        return b"".join(parts)[: len(raw)]
+
+    def keeps(self, kind: Kind) -> bool:
+        """Whether values of a kind stay."""
+        return self.redactor.policy.methods[kind] is Method.KEEP
+
+    @property
+    def keeps_words(self) -> bool:
+        """Whether words that very many systems have stay."""
+        return self.redactor.policy.kept.words
 
 
 def _numbers(labels: Labels, parts: list[str]) -> range | None:

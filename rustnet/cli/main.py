@@ -51,6 +51,7 @@ COMMANDS: dict[str, str] = {
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
     "report": N_("Write a report of a session as one page of HTML."),
     "export": N_("Export the owners of connections as a sidecar."),
+    "scan-leaks": N_("Look for values of a session in a redacted export of it."),
     "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),
     "protocols": N_("List the decoded protocols, their tables and fields."),
@@ -59,7 +60,7 @@ COMMANDS: dict[str, str] = {
     "doctor": N_("Check this installation: what works, what is missing."),
     "about": N_("Print version, licences, libraries, and where the shipped data come from."),
 }
-"""Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
+"""Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>` with `_` for `-`, its object `command`."""
 
 
 NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
@@ -123,7 +124,7 @@ class LazyGroup(click.Group):
         """Import one command's module."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"rustnet.cli.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"rustnet.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

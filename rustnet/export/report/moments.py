@@ -28,6 +28,8 @@ def moment(session: "Session", at: "Moment", redactor: "Redactor | None" = None)
         raise RustnetError("the session has no packets, so that no time can limit the report")
     target = moments.parse(text, moments.Extent(first + span, last + span), zone())
     if target.what == "packet":
-        raise UsageError("{text!r}: is no time; a report begins and ends at times such as 12:03, +30s or 50%", text=text)
+        raise UsageError(
+            "{text!r}: is no time; a report begins and ends at times such as 12:03, +30s or 50%", text=text
+        )
     shown = last + span if target.what in ("end", "live") else first + span if target.what == "start" else target.ns
     return shown - span

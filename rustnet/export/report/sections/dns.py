@@ -9,6 +9,8 @@ _ANY = """-- title: DNS messages
 -- description: Number of DNS messages.
 SELECT count(*) AS messages FROM dns"""
 
+_QUERIES_OF = "SELECT count(*) FROM (SELECT DISTINCT lower(query), qtype FROM dns WHERE query IS NOT NULL)"
+
 
 def section(source: Source) -> Section:
     """Servers, names, failures, slow and unusual ones."""
@@ -39,7 +41,7 @@ def _servers(part: Section, source: Source) -> None:
         Show("unanswered", _("unanswered")), Show("clients", _("clients")), Show("median_ms", _("median time")),
         Show("p95_ms", _("95th percentile")),
     ]))  # fmt: skip
-    part.add(source.query("dns-queries").table(_("Names asked for"), [
+    part.add(source.query("dns-queries", of=_QUERIES_OF).table(_("Names asked for"), [
         Show("query", _("name"), wide=True), Show("qtype", _("type")), Show("asked", _("questions"), bar=True),
         Show("answered", _("answers")), Show("rcodes", _("results")), Show("clients", _("clients")),
         Show("answers", _("answers"), further="further_answers", wide=True), Show("rtt_ms", _("mean time")),

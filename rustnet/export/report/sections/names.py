@@ -24,7 +24,7 @@ ORDER BY shown.bytes DESC, hostname"""
 def section(source: Source) -> Section:
     """Names by bytes, and contacts without a name."""
     part = Section("names", _("Names"), _("By which names were destinations reached, and which had none?"))
-    answer = source.own(_NAMES)
+    answer = source.own(_NAMES, of="SELECT count(DISTINCT hostname) FROM flows")
     if not answer:
         part.absent(_("No flow has a name: neither DNS, nor a handshake or a request names a destination."))
     part.add(answer.table(_("Names of destinations by bytes"), [

@@ -46,6 +46,10 @@ FROM shown JOIN hellos USING (ja4) LEFT JOIN processes ON processes.process_id =
 GROUP BY ja4, clients, handshakes
 ORDER BY clients, handshakes DESC, ja4"""
 
+_SERVERS_OF = """SELECT count(*) FROM (
+    SELECT DISTINCT lower(sni), dst_ip, dst_port FROM tls LEFT JOIN flows ON flows.flow_id = tls.flow_id)"""
+_CLIENTS_OF = "SELECT count(DISTINCT ja4) FROM (SELECT ja4 FROM tls UNION SELECT ja4 FROM quic)"
+
 
 def section(source: Source) -> Section:
     """Versions, servers, certificates, failures, clients."""
@@ -61,7 +65,7 @@ def section(source: Source) -> Section:
         Show("established", _("reached encryption")), Show("servers", _("servers")), Show("clients", _("clients")),
         Show("ciphers", _("ciphers"), further="further_ciphers", wide=True),
     ]))  # fmt: skip
-    part.add(source.query("tls-servers").table(_("Servers"), [
+    part.add(source.query("tls-servers", of=_SERVERS_OF).table(_("Servers"), [
         Show("sni", _("name asked for (SNI)"), wide=True), Show("server", _("server")), Show("port", _("port")),
         Show("versions", _("versions")), Show("alpns", "ALPN"), Show("handshakes", _("handshakes"), bar=True),
         Show("established", _("reached encryption")), Show("clients", _("clients")), Show("alerts", _("alerts"), wide=True),
@@ -75,7 +79,7 @@ def section(source: Source) -> Section:
         Show("clients", _("clients")), Show("conn_states", _("connection states")), Show("first_seen", _("first")),
         Show("last_seen", _("last")),
     ], _("Without an alert, the connection or the capture ended first.")))  # fmt: skip
-    part.add(source.own(_CLIENTS).table(_("Clients by fingerprint (JA4), rarest first"), [
+    part.add(source.own(_CLIENTS, of=_CLIENTS_OF).table(_("Clients by fingerprint (JA4), rarest first"), [
         Show("ja4", "JA4"), Show("clients", _("clients")), Show("client_ips", _("addresses")),
         Show("handshakes", _("handshakes")), Show("snis", _("names asked for"), further="further_snis", wide=True),
         Show("process_names", _("processes"), wide=True),

@@ -22,7 +22,7 @@ def moment(session: "Session", at: "Moment", redactor: "Redactor | None" = None)
     span = 0 if redactor is None else redactor.moments.span_ns
     if isinstance(at, int) and not isinstance(at, bool):
         return at - span
-    text = arguments.parameter(at) if isinstance(at, dt.datetime) else at
+    text = arguments.parameter(at) if isinstance(at, dt.datetime) else str(at)
     first, last = session.execute_own("SELECT epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets").rows[0]
     if first is None:
         raise RustnetError("the session has no packets, so that no time can limit the report")

@@ -25,7 +25,8 @@ def section(source: Source) -> Section:
         Show("percent", _("% of bytes"), percent, bar=True), Show("frames_end", _("frames that end here")),
     ], note, tree=True))  # fmt: skip
     part.add(source.query("services-offered").table(_("Services that answered"), [
-        Show("server", _("server")), Show("protocol", _("protocol")), Show("port", _("port")), Show("app", _("application")),
+        Show("server", _("server")), Show("protocol", _("protocol")), Show("port", _("port")),
+        Show("app", _("application")),
         Show("app_source", _("known by")), Show("software", _("software"), wide=True), Show("clients", _("clients")),
         Show("flows", _("flows"), bar=True), Show("bytes", _("bytes")), Show("first_seen", _("first")),
         Show("last_seen", _("last")),

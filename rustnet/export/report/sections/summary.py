@@ -62,7 +62,8 @@ def section(source: Source, figures: Answer, sections: Sequence[Section]) -> Sec
         findings = [Remark("fact", words)]
     part.add(Remarks(findings[:MOST_FINDINGS], _("What stands out")))
     part.add(source.own(_APPS, 10).table(_("Applications by bytes"), [
-        Show("app", _("application")), Show("guessed", _("guessed")), Show("flows", _("flows")), Show("packets", _("packets")),
+        Show("app", _("application")), Show("guessed", _("guessed")), Show("flows", _("flows")),
+        Show("packets", _("packets")),
         Show("bytes", _("bytes"), bar=True), Show("percent", _("share"), percent_cell),
     ], _("Without an application, the protocol. Guessed: only from ports.")))  # fmt: skip
     return part

@@ -43,12 +43,14 @@ def section(source: Source) -> Section:
         return part
     part.add(hosts.table(_("Hosts that sent packets"), [
         Show("ip", _("address")), Show("hostname", _("name"), wide=True), Show("mac", _("hardware address")),
-        Show("vendor", _("vendor"), wide=True), Show("roles", _("roles"), wide=True), Show("os", _("system"), wide=True),
+        Show("vendor", _("vendor"), wide=True), Show("roles", _("roles"), wide=True),
+        Show("os", _("system"), wide=True),
         Show("device", _("device"), wide=True), Show("country", _("country")), Show("flows", _("flows")),
         Show("bytes_sent", _("sent")), Show("bytes_received", _("received")), Show("bytes", _("bytes"), bar=True),
         Show("first_seen", _("first")), Show("last_seen", _("last")),
-    ], _("Roles and systems are what hosts disclosed of themselves or how they were used; names may be out of date.")))  # fmt: skip
-    part.add(source.query("endpoints", ADDRESSES, of=ADDRESSES_OF).table(_("Addresses by bytes, whether they answered or not"), [
+    ], _("Roles and systems: what hosts disclosed of themselves, or how they were used. Names may be old.")))  # fmt: skip
+    ends = source.query("endpoints", ADDRESSES, of=ADDRESSES_OF)
+    part.add(ends.table(_("Addresses by bytes, whether they answered or not"), [
         Show("ip", _("address")), Show("hostnames", _("reached as"), further="further_hostnames", wide=True),
         Show("country", _("country")), Show("asn", "AS", plain), Show("as_name", _("network"), wide=True),
         Show("peers", _("peers")), Show("flows", _("flows")), Show("flows_initiated", _("begun by it")),
@@ -56,7 +58,8 @@ def section(source: Source) -> Section:
         Show("bytes", _("bytes"), bar=True),
     ]))  # fmt: skip
     part.add(source.query("conversations", 30, of=_PAIRS_OF).table(_("Pairs of addresses by bytes"), [
-        Show("a", _("one end")), Show("b", _("other end")), Show("apps", _("applications"), further="further_apps", wide=True),
+        Show("a", _("one end")), Show("b", _("other end")),
+        Show("apps", _("applications"), further="further_apps", wide=True),
         Show("flows", _("flows")), Show("packets", _("packets")), Show("a_to_b_bytes", "→"), Show("b_to_a_bytes", "←"),
         Show("bytes", _("bytes"), bar=True), Show("first_seen", _("first")), Show("last_seen", _("last")),
     ]))  # fmt: skip

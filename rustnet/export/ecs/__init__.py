@@ -25,9 +25,4 @@ def write_ecs(session: Session, folder: ExportFolder) -> list[str]:
         for text in Timeline(session, sources):
             stream.write(text.encode())
             stream.write(b"\n")
-    return [
-        _(
-            "without a place: messages other than DNS, HTTP and TLS, round-trip times, retransmissions, the packet index, "
-            "anomalies"
-        )
-    ]
+    return [_("without a place: messages but DNS, HTTP and TLS, round-trip times, retransmissions, packets, anomalies")]

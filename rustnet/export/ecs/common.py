@@ -1,11 +1,12 @@
 """What all events have in common: time, ends, network, observer, and what they are related to."""
 
+import datetime as dt
+import functools
 import re
 from typing import Any
 
 from rustnet import __version__
 from rustnet.export.timeline import Fields, present
-from rustnet.present.values import timestamp_ns
 from rustnet.query.session import Session
 
 ECS_VERSION = "9.4.0"
@@ -26,22 +27,33 @@ TRANSPORTS = {
 """IP protocols and their numbers."""
 _TRANSPORT_NAMES = {"icmpv6": "ipv6-icmp"}
 _DIRECTIONS = frozenset({"outbound", "inbound", "internal", "external"})
+CACHED = 4096
+"""Values of a kind that are kept because they repeat."""
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _ADDRESS = re.compile(r"[0-9A-Fa-f.:]+")
+
+
+@functools.lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    return f"{_EPOCH + dt.timedelta(seconds=seconds):%Y-%m-%dT%H:%M:%S}"
 
 
 def moment(ns: int) -> str:
     """Time with all digits of nanoseconds."""
-    return timestamp_ns(ns)
+    seconds, rest = divmod(ns, 1_000_000_000)
+    return f"{_second(seconds)}.{rest:09d}Z"
 
 
+@functools.lru_cache(maxsize=CACHED)
 def is_address(text: str | None) -> bool:
     """Whether a text can be an IP address, as fields of that type need."""
     return text is not None and ("." in text or ":" in text) and _ADDRESS.fullmatch(text) is not None
 
 
-def hardware(mac: str | None) -> str | None:
+@functools.lru_cache(maxsize=CACHED)
+def hardware(mac: str) -> str:
     """Hardware address in the form of RFC 7042."""
-    return mac and mac.replace(":", "-").upper()
+    return mac.replace(":", "-").upper()
 
 
 class Common:
@@ -55,84 +67,111 @@ class Common:
             self._machines = dict(
                 session.execute_own("SELECT capture_id, max(hostname) FROM machine GROUP BY capture_id").rows
             )
+        self._observer = functools.lru_cache(maxsize=CACHED)(self._make_observer)
 
     def event(self, row: Fields, dataset: str, categories: list[str], types: list[str]) -> Fields:
         """Return the common fields of a row with the columns `FLOW_COLUMNS` of its flow."""
-        made: Fields = {
+        source, destination = _end(row, *_SOURCE), _end(row, *_DESTINATION)
+        name = row["f.hostname"]
+        related: Fields = {}
+        addresses = _distinct(row["f.src_ip"], row["f.dst_ip"])
+        if addresses:
+            related["ip"] = addresses
+        if name:
+            destination["domain"] = name
+            related["hosts"] = [name]
+        return {
             "@timestamp": moment(row["moment"]),
             "ecs": {"version": ECS_VERSION},
-            "event": {"kind": "event", "category": categories, "type": types, "module": "rustnet",
-                      "dataset": f"rustnet.{dataset}"},
+            "event": {
+                "kind": "event",
+                "category": categories,
+                "type": types,
+                "module": "rustnet",
+                "dataset": f"rustnet.{dataset}",
+            },
             "network": _network(row),
-            "source": _end(row, "src"),
-            "destination": _end(row, "dst"),
-            "observer": self._observer(row),
-            "related": present({"ip": _distinct(row["f.src_ip"], row["f.dst_ip"]),
-                                "hosts": _distinct(row["f.hostname"])}),
-            "labels": present({"flow_id": _text(row["f.flow_id"]), "capture_id": _text(row["f.capture_id"])}),
-        }  # fmt: skip
-        name = row["f.hostname"]
-        if name:
-            made["destination"]["domain"] = name
-        return made
+            "source": source,
+            "destination": destination,
+            "observer": self._observer(row["f.capture_id"], row["f.interface"]),
+            "related": related,
+            "labels": {"flow_id": str(row["f.flow_id"]), "capture_id": str(row["f.capture_id"])},
+        }
 
-    def _observer(self, row: Fields) -> Fields:
+    def _make_observer(self, capture: int, number: int) -> Fields:
         """Return this program, the machine that it captured on, and the interface."""
-        capture, number = row["f.capture_id"], row["f.interface"]
-        interface = present({"id": _text(number), "name": self._interfaces.get((capture, number))})
+        name = self._interfaces.get((capture, number))
+        interface = present({"id": None if number is None else str(number), "name": name})
         return present({
             "product": "rustnet", "version": __version__, "type": "sensor", "hostname": self._machines.get(capture),
             "ingress": present({"interface": interface}),
         })  # fmt: skip
 
 
-def _text(number: int | None) -> str | None:
-    return None if number is None else str(number)
+def _distinct(one: str | None, other: str | None) -> list[str]:
+    if one and other and one != other:
+        return [one, other]
+    return [one or other or ""] if one or other else []
 
 
-def _distinct(*values: str | None) -> list[str]:
-    return list(dict.fromkeys(value for value in values if value))
+_SOURCE, _DESTINATION = (
+    tuple(f"f.{side}_{name}" for name in ("ip", "port", "mac", "country", "city", "asn", "as_name"))
+    for side in ("src", "dst")
+)
 
 
-def _end(row: Fields, side: str) -> Fields:
+def _end(row: Fields, ip: str, port: str, mac: str, country: str, city: str, asn: str, as_name: str) -> Fields:
     """One end of a flow: addresses, port, place and autonomous system."""
-    ip = row[f"f.{side}_ip"]
-    return present({
-        "address": ip,
-        "ip": ip if is_address(ip) else None,
-        "port": row[f"f.{side}_port"],
-        "mac": hardware(row[f"f.{side}_mac"]),
-        "geo": present({"country_iso_code": row[f"f.{side}_country"], "city_name": row[f"f.{side}_city"]}),
-        "as": present({
-            "number": row[f"f.{side}_asn"], "organization": present({"name": row[f"f.{side}_as_name"]}),
-        }),
-    })  # fmt: skip
+    end: Fields = {}
+    address = row[ip]
+    if address:
+        end["address"] = address
+        if is_address(address):
+            end["ip"] = address
+    if row[port] is not None:
+        end["port"] = row[port]
+    if row[mac]:
+        end["mac"] = hardware(row[mac])
+    if row[country] or row[city]:
+        end["geo"] = present({"country_iso_code": row[country], "city_name": row[city]})
+    if row[asn] is not None or row[as_name]:
+        end["as"] = present({"number": row[asn], "organization": present({"name": row[as_name]})})
+    return end
 
 
 def _network(row: Fields) -> Fields:
     """Protocols, VLANs, direction and Community ID."""
-    protocol, ip = row["f.protocol"], row["f.src_ip"] or row["f.dst_ip"]
-    inner, outer = row["f.vlan_id"], row["f.outer_vlan_id"]
+    ip = row["f.src_ip"] or row["f.dst_ip"]
+    made = dict(
+        _described(row["f.protocol"], None if ip is None else "ipv6" if ":" in ip else "ipv4", row["f.direction"],
+                   row["f.vlan_id"], row["f.outer_vlan_id"])
+    )  # fmt: skip
+    app = row["f.app"]
+    if app and row["f.app_source"] != "port" and app != row["f.protocol"]:
+        made["protocol"] = app
+    if row["f.community_id"]:
+        made["community_id"] = row["f.community_id"]
+    return made
+
+
+@functools.lru_cache(maxsize=CACHED)
+def _described(
+    protocol: str | None, family: str | None, direction: str | None, inner: int | None, outer: int | None
+) -> Fields:
+    """Return what few values of a flow decide."""
     tags = [str(tag) for tag in (outer, inner) if tag is not None]
-    transport = number = kind = None
+    transport = number = None
+    kind = protocol
     if protocol in TRANSPORTS:
-        transport, number = _TRANSPORT_NAMES.get(protocol, protocol), str(TRANSPORTS[protocol])
-        kind = None if ip is None else "ipv6" if ":" in ip else "ipv4"
+        transport, number, kind = _TRANSPORT_NAMES.get(protocol, protocol), str(TRANSPORTS[protocol]), family
     elif protocol is not None and protocol.startswith("ip_proto_"):
-        number = protocol.removeprefix("ip_proto_")
-        kind = None if ip is None else "ipv6" if ":" in ip else "ipv4"
-    else:
-        kind = protocol
-    direction = row["f.direction"]
-    app = row["f.app"] if row["f.app_source"] != "port" and row["f.app"] != protocol else None
+        number, kind = protocol.removeprefix("ip_proto_"), family
     return present({
         "transport": transport,
         "iana_number": number,
         "type": kind,
-        "protocol": app,
         "direction": direction if direction in _DIRECTIONS else None if direction is None else "unknown",
-        "community_id": row["f.community_id"],
-        "vlan": present({"id": tags[0]}) if tags else None,
+        "vlan": {"id": tags[0]} if tags else None,
         "inner": {"vlan": {"id": tags[1]}} if len(tags) > 1 else None,
     })  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rustnet.export.ecs.common import FLOW_COLUMNS, Common, moment
+from rustnet.export.ecs.common import CACHED, FLOW_COLUMNS, Common, moment
 from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, Source, present
 
@@ -11,7 +11,7 @@ _COLUMNS = (
     "state", "conn_state", "syn_tries", "process_contested",
 )  # fmt: skip
 _PROCESS = (
-    "host", "pid", "ppid", "name", "exe", "cmdline", "cwd", "uid", "username", "started_at", "parent_exe",
+    "process_id", "host", "pid", "ppid", "name", "exe", "cmdline", "cwd", "uid", "username", "started_at", "parent_exe",
     "parent_cmdline", "exe_sha256", "container_id", "container_name", "container_image", "container_runtime", "pod",
     "namespace",
 )  # fmt: skip
@@ -20,15 +20,29 @@ _ENDED = frozenset({"fin", "rst", "idle", "reused"})
 
 def flow_source(common: Common) -> Source:
     """All flows, at their beginning."""
+    owners: dict[int, Fields] = {}
 
     def texts(row: Fields) -> Iterator[str]:
-        yield dumps(_flow(common, row), COMPACT)
+        made = _flow(common, row)
+        process = row["p.process_id"]
+        if process is not None:
+            owner = owners.get(process)
+            if owner is None:
+                if len(owners) >= CACHED:
+                    owners.clear()
+                owner = owners[process] = _owner(row)
+            made |= owner
+            if row["p.username"]:
+                made["related"]["user"] = [row["p.username"]]
+            if row["f.process_contested"]:
+                made["labels"]["process_contested"] = "true"
+        yield dumps(made, COMPACT)
 
     return Source("flows", "started_at", texts, flow=_COLUMNS, process=_PROCESS)
 
 
 def _flow(common: Common, row: Fields) -> Fields:
-    """Return the event of a flow."""
+    """Return the event of a flow, without its process."""
     types = ["connection"]
     if row["f.syn_tries"] is not None:
         types.append("start")
@@ -36,25 +50,26 @@ def _flow(common: Common, row: Fields) -> Fields:
         types.append("end")
     made = common.event(row, "flow", ["network"], types)
     started, ended = row["f.started_at"], row["f.ended_at"]
-    made["event"] |= {"start": moment(started), "end": moment(ended), "duration": ended - started,
-                      "reason": row["f.end_reason"]}  # fmt: skip
-    packets, size = 0, 0
-    for name, side in (("source", "src"), ("destination", "dst")):
-        made[name]["packets"], made[name]["bytes"] = row[f"f.{side}_packets"], row[f"f.{side}_bytes"]
-        packets += row[f"f.{side}_packets"] or 0
-        size += row[f"f.{side}_bytes"] or 0
-    made["network"] |= {"packets": packets, "bytes": size}
-    made["labels"] |= present({"state": row["f.state"], "conn_state": row["f.conn_state"]})
-    if row["p.pid"] is not None or row["p.name"]:
-        _owner(made, row)
+    event = made["event"]
+    event["start"], event["end"], event["duration"] = moment(started), moment(ended), ended - started
+    event["reason"] = row["f.end_reason"]
+    source, destination, network, labels = made["source"], made["destination"], made["network"], made["labels"]
+    source["packets"], source["bytes"] = row["f.src_packets"], row["f.src_bytes"]
+    destination["packets"], destination["bytes"] = row["f.dst_packets"], row["f.dst_bytes"]
+    network["packets"] = row["f.src_packets"] + row["f.dst_packets"]
+    network["bytes"] = row["f.src_bytes"] + row["f.dst_bytes"]
+    if row["f.state"]:
+        labels["state"] = row["f.state"]
+    if row["f.conn_state"]:
+        labels["conn_state"] = row["f.conn_state"]
     return made
 
 
-def _owner(made: Fields, row: Fields) -> None:
-    """Set the process that owns the flow, its user, container and host."""
+def _owner(row: Fields) -> Fields:
+    """Return the process that owns a flow, its user, container and host."""
     user = present({"id": None if row["p.uid"] is None else str(row["p.uid"]), "name": row["p.username"]})
     started = row["p.started_at"]
-    made["process"] = present({
+    process = present({
         "pid": row["p.pid"],
         "name": row["p.name"],
         "executable": row["p.exe"],
@@ -75,12 +90,5 @@ def _owner(made: Fields, row: Fields) -> None:
         "namespace": row["p.namespace"],
         "resource": {"name": row["p.pod"], "type": "pod"} if row["p.pod"] else None,
     })  # fmt: skip
-    for name, fields in (("user", user), ("container", container), ("orchestrator", pod)):
-        if fields:
-            made[name] = fields
-    if row["p.host"]:
-        made["host"] = {"name": row["p.host"]}
-    if row["p.username"]:
-        made["related"]["user"] = [row["p.username"]]
-    if row["f.process_contested"]:
-        made["labels"]["process_contested"] = "true"
+    host = present({"name": row["p.host"]})
+    return present({"process": process, "user": user, "container": container, "orchestrator": pod, "host": host})

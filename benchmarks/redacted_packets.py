@@ -20,7 +20,11 @@ def captures(places: list[str]) -> list[Path]:
     """Captures in directories, and files."""
     found: list[Path] = []
     for place in map(Path, places):
-        found += [place] if place.is_file() else [p for p in sorted(place.rglob("*")) if ".pcap" in p.name or p.suffix == ".cap"]
+        found += (
+            [place]
+            if place.is_file()
+            else [p for p in sorted(place.rglob("*")) if ".pcap" in p.name or p.suffix == ".cap"]
+        )
     return [path for path in found if path.suffix not in (".jsonl", ".json")]
 
 
@@ -30,7 +34,9 @@ def speed(path: Path, policy: str) -> None:
         session, target = Path(folder) / "s.duckdb", Path(folder) / "r.pcapng"
         replay(path, session)
         begun = time.perf_counter()
-        counts: PacketCounts = redact(session, Redactor(key_of_passphrase("benchmark of packets"), POLICIES[policy]), target, path)
+        counts: PacketCounts = redact(
+            session, Redactor(key_of_passphrase("benchmark of packets"), POLICIES[policy]), target, path
+        )
         seconds = time.perf_counter() - begun
         print(f"{path.name}: {counts.packets:,} packets in {seconds:.2f} s, {counts.packets / seconds:,.0f} packets/s")
         print(counts)

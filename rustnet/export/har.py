@@ -22,8 +22,8 @@ UNKNOWN_TYPE = "x-unknown"
 """What browsers write for a version, and for the type of a body, that they do not know."""
 
 _COLUMNS = (
-    "packet", "flow_id", "method", "host", "uri", "version", "user_agent", "referer", "status", "reason", "content_type",
-    "request_content_type", "server", "location", "request_bytes", "response_bytes", "response_ms",
+    "packet", "flow_id", "method", "host", "uri", "version", "user_agent", "referer", "status", "reason",
+    "content_type", "request_content_type", "server", "location", "request_bytes", "response_bytes", "response_ms",
     "has_authorization", "has_cookie", "has_set_cookie", "forwarded_for", "upgrade", "pair_unknown",
 )  # fmt: skip
 _ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

@@ -39,14 +39,7 @@ def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, 
         words = _("the original capture is not at hand: the session is redacted, and names no original")
         return Location(None, words, missing=True)
     if given:
-        chosen = _choose(original, [Path(name) for name in given], alone=alone)
-        if chosen is None:
-            return Location(
-                None, _("{path}: no file given with --source matches").format(path=original.source), missing=True
-            )
-        if not chosen.is_file():
-            return Location(None, _("{path}: no such file").format(path=chosen), missing=True)
-        return Location(chosen, "")
+        return _given(original, given, alone=alone)
     if original.kind != "file":
         return Location(None, _why_gone(original), missing=True)
     source = Path(as_path(original.source))
@@ -55,6 +48,17 @@ def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, 
             return Location(path, "")
     words = _("{path}: no such file; give its current path with --source")
     return Location(None, words.format(path=original.source), missing=True)
+
+
+def _given(original: OriginalFile, given: Sequence[str], *, alone: bool) -> Location:
+    """Locate a file among those given."""
+    chosen = _choose(original, [Path(name) for name in given], alone=alone)
+    if chosen is None:
+        words = _("{path}: no file given with --source matches")
+        return Location(None, words.format(path=original.source), missing=True)
+    if not chosen.is_file():
+        return Location(None, _("{path}: no such file").format(path=chosen), missing=True)
+    return Location(chosen, "")
 
 
 def _why_gone(original: OriginalFile) -> str:

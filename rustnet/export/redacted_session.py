@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rustnet import __version__
-from rustnet.i18n import ngettext
+from rustnet.i18n import _, ngettext
 from rustnet.policy.redaction import Method, Redactor
 from rustnet.query.execute import Caller
 from rustnet.query.redaction_mark import KEY, POLICY, VERSION, fingerprint, redaction_of
 from rustnet.query.session import FileSession, Session
 from rustnet.records import Column, Kind, columns, table_name
-from rustnet.store.meanings import FACT_COLUMNS, FACT_VALUE, kind_of_fact, protocol_tables
+from rustnet.store.meanings import FACT_COLUMNS, protocol_tables
+from rustnet.store.redacted import JOINED
 from rustnet.store.redacted_copy import CopiedColumn, Count, SessionCopy
+from rustnet.store.redacted_facts import by_fact, replaced_fact
 from rustnet.store.schema import INPUT, VIEWS, all_tables, base_tables, quote_identifier
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
@@ -33,8 +35,8 @@ OWN_TABLES = ("meta", "migrations")
 """Tables about a file itself, which each file has of its own."""
 REFERRED = ("flows", "processes", "captures")
 """Tables that others refer to: of a session that is being written, they are read last."""
-NAMED = 8
-"""Most names that a sentence lists."""
+ADDRESSES = "addresses"
+"""The table with one row for each address: where addresses are hidden, its rows would say nothing."""
 
 Progress = Callable[[float, str], None]
 """Gets the share of the work that is done, and the table at hand."""
@@ -59,17 +61,21 @@ class Copied:
     columns: list[Done] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     """Tables, and columns as `table.column`, that this program does not know."""
+    hidden: list[str] = field(default_factory=list)
+    """Tables about addresses that were left out because the policy hides addresses."""
 
     def remarks(self) -> list[str]:
         """Sentences on what was not copied."""
+        hidden = _("table {table} was left out: without addresses it says nothing")
+        remarks = [hidden.format(table=table) for table in self.hidden]
         if not self.left_out:
-            return []
+            return remarks
         words = ngettext(
             "{n} table or column was left out, since this program does not know it",
             "{n} tables or columns were left out, since this program does not know them",
             len(self.left_out),
         )
-        return [words.format(n=len(self.left_out))]
+        return [*remarks, words.format(n=len(self.left_out))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +144,9 @@ class _Work:
         """Tables of the session that this program knows, with their columns of the same type."""
         for cls, leading in all_tables(protocol_tables()):
             name = table_name(cls)
+            if name == ADDRESSES and self._hides_addresses():
+                self.copied.hidden.append(name)
+                continue
             every = (*leading, *columns(cls))
             sources = base_tables(cls) if self.attached else (name,)
             for source in sources:
@@ -146,9 +155,12 @@ class _Work:
                     known = tuple(column for column in every if present.get(column.name) == column.sql_type)
                     yield _Table(name, source, known)
 
+    def _hides_addresses(self) -> bool:
+        return self.redactor is not None and self.redactor.method(Kind.ADDRESS, "ip", ADDRESSES) is Method.HIDE
+
     def _note_unknown(self, known: set[str]) -> None:
         """Remember the names of what is not copied."""
-        own = {*OWN_TABLES, *VIEWS, FLOWS_ENDED, FLOWS_OPEN} - known
+        own = {*OWN_TABLES, *VIEWS, FLOWS_ENDED, FLOWS_OPEN, *self.copied.hidden} - known
         for table, names in self.present.items():
             if table in own:
                 continue
@@ -187,7 +199,9 @@ class _Work:
             return CopiedColumn(name, sql_type, required)
         if sql_type == "TIMESTAMP_NS" and redactor.method(column.kind, name, table.name) is Method.SHIFT:
             return CopiedColumn(name, sql_type, required, shift_ns=redactor.moments.span_ns)
-        if (table.name, name) == FACT_VALUE and f"{table.name}.{name}" not in redactor.policy.columns:
+        if not required and column.kind in JOINED and redactor.method(column.kind, name, table.name) is Method.HIDE:
+            return CopiedColumn(name, sql_type, absent=True)
+        if by_fact(redactor, table.name, name):
             return CopiedColumn(name, sql_type, required, functools.partial(_facts, redactor), by=FACT_COLUMNS)
         replace = functools.partial(redactor.many, column.kind, name=name, sql_type=sql_type, table=table.name)
         return CopiedColumn(name, sql_type, required, replace)
@@ -206,14 +220,9 @@ class _Work:
         self.target.set_property(KEY, fingerprint(self.redactor))
 
 
-def _facts(redactor: Redactor, facts: Sequence[tuple[str, str, str]]) -> list[str]:
-    """Replacements of what hosts disclose, each by its own kind."""
-    replaced = []
-    for value, fact, source in facts:
-        kind, name = kind_of_fact(fact, source)
-        number = kind is Kind.NUMBER and value.isdecimal()  # by its kind it stays, and its column is one of texts
-        replaced.append(value if number else str(redactor.value(kind, value, name)))
-    return replaced
+def _facts(redactor: Redactor, facts: Sequence[tuple[str, str, str]]) -> list[str | None]:
+    """Replacements of what hosts disclose."""
+    return [replaced_fact(redactor, *fact) for fact in facts]
 
 
 def _sums(first: dict[str, Count], second: dict[str, Count]) -> dict[str, Count]:

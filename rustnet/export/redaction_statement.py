@@ -61,8 +61,9 @@ def write(
         "done": done(copied),
         "columns": _columns(copied),
         "left_out": {
-            "number": len(copied.left_out),
-            "meaning": "tables and columns that this version of rustnet does not know; their names are not repeated",
+            "tables": copied.hidden,
+            "unknown": len(copied.left_out),
+            "meaning": "tables that say nothing under the policy; tables and columns that are unknown are counted",
         },
         "packets": dict(packets),
         "not_protected": not_protected(redactor.policy),

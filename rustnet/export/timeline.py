@@ -71,7 +71,8 @@ class Timeline:
             return []
         rows = self._session.execute_own(
             f"WITH times AS MATERIALIZED ({times}), "  # noqa: S608 -- our own statement
-            "placed AS (SELECT moment, row_number() OVER (ORDER BY moment) AS place FROM times WHERE moment IS NOT NULL) "
+            "placed AS (SELECT moment, row_number() OVER (ORDER BY moment) AS place FROM times "
+            "WHERE moment IS NOT NULL) "
             f"SELECT moment FROM placed WHERE place % {WINDOW_ROWS} = 1 "
             "UNION ALL SELECT max(moment) + 1 FROM times ORDER BY moment"
         ).rows
@@ -139,10 +140,9 @@ class Timeline:
         return shown
 
 
+_EMPTY: tuple[object, ...] = ("", [], {})
+
+
 def present(values: Mapping[str, Any]) -> Fields:
     """Leave out what is unknown or empty."""
-    return {
-        name: value
-        for name, value in values.items()
-        if value is not None and value != "" and value != [] and value != {}
-    }
+    return {name: value for name, value in values.items() if value is not None and value not in _EMPTY}

@@ -3,19 +3,20 @@
 Filters, parameters and statements are over replacements, as if the session had been recorded with them.
 """
 
-import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.errors import SessionError, UsageError
 from rustnet.policy.redaction import POLICIES, Key, Policy, Redactor, key_of_file, random_key
+from rustnet.query.execute import Params, RowStream
 from rustnet.query.limits import READER
 from rustnet.query.session import CursorSession, Session
 from rustnet.records import Kind
-from rustnet.store import redacted as store
 from rustnet.store.meanings import kind_of
-from rustnet.store.session import READER_MEMORY, SessionLockedError, close, session_cursor
+from rustnet.store.redacted import RedactedTables
+from rustnet.store.session import READER_MEMORY, SessionLockedError
 
 if TYPE_CHECKING:
     from rustnet.query.partial import PartialCapture
@@ -32,13 +33,28 @@ class RedactedSession(CursorSession):
     def __init__(
         self, path: "str | os.PathLike[str]", redactor: Redactor, *, threads: int | None, memory_limit: str
     ) -> None:
-        self._con = store.open_redacted(path, redactor, threads=threads, memory_limit=memory_limit)
+        self._tables = RedactedTables(path, redactor, threads=threads, memory_limit=memory_limit)
         shown = str(redactor.value(Kind.PATH, os.fspath(path)))
-        super().__init__(shown, functools.partial(store.redacted_cursor, self._con), bound=READER)
+        super().__init__(shown, self._tables.cursor, bound=READER)
         self.redactor = redactor
-        self._originals = CursorSession(
-            os.fspath(path), functools.partial(session_cursor, self._con), statements=1, bound=READER
-        )
+        self._numbered = CursorSession(shown, self._tables.numbered_cursor, statements=1, bound=READER)
+        self._originals = CursorSession(os.fspath(path), self._tables.original_cursor, statements=1, bound=READER)
+
+    def stream(
+        self,
+        sql: str,
+        params: Params = (),
+        *,
+        own: bool = False,
+        seconds: float | None = None,
+        rows: int | None = None,
+        gone: Callable[[], bool] | None = None,
+    ) -> RowStream:
+        """Run one reading statement over replaced values; one about numbers of rows where these are."""
+        if "rowid" in sql:
+            seconds = self.seconds if seconds is None else seconds
+            return self._numbered.stream(sql, params, own=own, seconds=seconds, rows=rows, gone=gone)
+        return super().stream(sql, params, own=own, seconds=seconds, rows=rows, gone=gone)
 
     def originals(self) -> Session:
         """The same session with its own values, for what is shown to nobody: the paths of its inputs."""
@@ -53,8 +69,9 @@ class RedactedSession(CursorSession):
     def close(self) -> None:
         """Close the file."""
         self._originals.close()
+        self._numbered.close()
         super().close()
-        close(self._con)
+        self._tables.close()
 
 
 def open_redacted(

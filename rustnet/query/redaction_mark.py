@@ -29,7 +29,7 @@ class Redaction:
 
     def words(self, session: str) -> str:
         """Describe it in one line."""
-        words = _("{session}: redacted by rustnet {version} (policy {policy}): names, addresses and more are not the originals")
+        words = _("{session}: redacted by rustnet {version} (policy {policy}): names and addresses are replacements")
         return words.format(session=safe(session), policy=safe(self.policy), version=safe(self.version))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rustnet.columnar import Column, lists, texts
+from rustnet.policy.redaction import REDACTED
 from rustnet.store import session as store
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.meanings import protocol_tables
@@ -40,6 +41,8 @@ class CopiedColumn:
     """None: the values stay, but for a shift."""
     shift_ns: int = 0
     """What is added to moments."""
+    absent: bool = False
+    """It has no values in the new session."""
     by: tuple[str, ...] = ()
     """Other columns that the replacement depends on: then tuples of the value and theirs are replaced."""
 
@@ -102,12 +105,18 @@ class SessionCopy:
             return counts
         shown, joins = [], []
         for at, (column, name) in enumerate(zip(columns, names, strict=True)):
+            if column.absent:
+                shown.append("NULL")
+                continue
             if column.replace is None:
                 shown.append(_shifted(f"s.{name}", column.shift_ns))
                 continue
+            missing = _ABSENT.get(column.sql_type, "0") if column.required else ""
+            if not counts[column.name].cells:
+                shown.append(missing or "NULL")
+                continue
             distinct = self._map(f"map{at}", source, column, condition)
             counts[column.name] = Count(counts[column.name].cells, distinct)
-            missing = _ABSENT.get(column.sql_type, "0") if column.required else ""
             shown.append(f"coalesce(m{at}.w, {missing})" if missing else f"m{at}.w")
             joins.append(f"LEFT JOIN map{at} AS m{at} ON m{at}.v = {_key(column, 's.')}")
         insert = f"INSERT INTO {target}({', '.join(names)}) SELECT {', '.join(shown)} FROM "  # noqa: S608
@@ -117,9 +126,8 @@ class SessionCopy:
         for first in range(0, last + 1, ROWS):
             rows = f"SELECT *, rowid AS place FROM {source} WHERE rowid BETWEEN {first} AND {first + ROWS - 1}"  # noqa: S608
             self.con.execute(f"{insert} ({rows} AND {condition}) AS s {' '.join(joins)} ORDER BY s.place")
-        for at, column in enumerate(columns):
-            if column.replace is not None:
-                self.con.execute(f"DROP TABLE map{at}")
+        for at in range(len(columns)):
+            self.con.execute(f"DROP TABLE IF EXISTS map{at}")
         return counts
 
     def _map(self, table: str, source: str, column: CopiedColumn, condition: str) -> int:
@@ -169,7 +177,7 @@ class SessionCopy:
         self.con.execute("CHECKPOINT")
 
 
-_ABSENT = {"VARCHAR": "''", "TIMESTAMP_NS": "make_timestamp_ns(0)", "BOOLEAN": "false", "VARCHAR[]": "[]"}
+_ABSENT = {"VARCHAR": f"'{REDACTED}'", "TIMESTAMP_NS": "make_timestamp_ns(0)", "BOOLEAN": "false", "VARCHAR[]": "[]"}
 """What a column that must not be NULL has where nothing is shown; 0 for numbers."""
 
 
@@ -185,7 +193,7 @@ def _shifted(column: str, span_ns: int) -> str:
     if not span_ns:
         return column
     moved = f"least(greatest(epoch_ns({column})::HUGEINT + {span_ns}, -9223372036854775806), 9223372036854775806)"
-    return f"CASE WHEN epoch_ns({column}) = 0 THEN {column} ELSE make_timestamp_ns({moved}::BIGINT) END"
+    return f"CASE WHEN epoch_ns({column}) <> 0 THEN make_timestamp_ns({moved}::BIGINT) ELSE {column} END"
 
 
 def _as_texts(values: list[Any], sql_type: str) -> Column:

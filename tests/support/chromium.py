@@ -39,7 +39,7 @@ class Page:
         self._loaded = asyncio.Event()
         self._task = asyncio.create_task(self._read())
 
-    async def _read(self) -> None:
+    async def _read(self) -> None:  # noqa: C901 -- kinds of events
         async for message in self._connection:
             event = message.json()
             values = event.get("params", {})

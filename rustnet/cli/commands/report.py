@@ -16,7 +16,6 @@ from rustnet.present.text import safe
 from rustnet.present.values import humanised
 
 
-
 @click.command(
     help=_(
         "Write a report of SESSION as one page of HTML: what was captured, by which hosts and programs, to where, and "
@@ -25,8 +24,8 @@ from rustnet.present.values import humanised
         "  rustnet report s.duckdb -o report.html\n"
         "  rustnet report s.duckdb -o report.html --title 'Incident 17' --since 12:03 --until 12:40\n"
         "  rustnet report s.duckdb -o report.html --filter 'net:10.1.0.0/16 -app:dns' --redact\n\n"
-        "With --filter, --since or --until the report is about the flows that match and have packets in that time; each "
-        "counts with all of its packets. docs/report.md explains the sections."
+        "With --filter, --since or --until the report is about the flows that match and have packets in that time; "
+        "each counts with all of its packets. docs/report.md explains the sections."
     )
 )
 @whole_session_argument

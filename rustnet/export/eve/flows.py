@@ -17,7 +17,7 @@ _REASONS = {
     "idle": "timeout", "fin": "timeout", "rst": "timeout", "evicted": "forced", "reused": "tcp_reuse",
     "end": "shutdown", "interrupted": "shutdown",
 }  # fmt: skip
-"""Why Suricata removes a flow from its table; closed ones it removes after a timeout. One that is open has no reason."""
+"""Why Suricata removes a flow from its table; closed ones after a timeout. One that is open has no reason."""
 _FLAGS = ((2, "syn"), (1, "fin"), (4, "rst"), (8, "psh"), (16, "ack"), (32, "urg"), (64, "ecn"), (128, "cwr"))
 
 

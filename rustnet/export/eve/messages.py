@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from rustnet.export.answers import ANSWER_COLUMNS, answer_records
 from rustnet.export.eve.header import FLOW_COLUMNS, IP_ONLY, Header, application, plain_stamp
 from rustnet.export.eve.smb import SMB_COLUMNS, smb
 from rustnet.export.formats import COMPACT, dumps
@@ -42,8 +43,7 @@ def _source(header: Header, table: str, name: str, app: str, columns: Sequence[s
 
 # ---- DNS -------------------------------------------------------------------------------------------------------------
 
-_DNS = ("query", "qtype", "rcode", "answers", "answer_types", "answer_names", "answer_count", "cnames", "response",
-        "txid", "ttl", "flags")  # fmt: skip
+_DNS = (*ANSWER_COLUMNS, "qtype", "rcode", "response", "txid", "flags")  # fmt: skip
 
 
 def _dns(row: Fields) -> Fields:
@@ -55,38 +55,16 @@ def _dns(row: Fields) -> Fields:
     event: Fields = {"version": 2, "type": "answer", "id": row["txid"], "flags": f"{flags:x}", "qr": True}
     event |= {name: True for bit, name in ((0x400, "aa"), (0x200, "tc"), (0x100, "rd"), (0x80, "ra")) if flags & bit}
     event |= question | {"rcode": row["rcode"]}
-    answers = _answers(row)
+    answers = answer_records(row)
     if answers:
         event["answers"] = answers
         grouped: dict[str, list[str]] = {}
         for answer in answers:
-            if answer["rrtype"] in _GROUPED and "rdata" in answer:
+            if answer.get("rrtype") in _GROUPED and "rdata" in answer:
                 grouped.setdefault(answer["rrtype"], []).append(answer["rdata"])
         if grouped:
             event["grouped"] = grouped
     return {name: value for name, value in event.items() if value is not None}
-
-
-def _answers(row: Fields) -> list[Fields]:
-    """Records of the answer section. A name or a TTL that the session has not for this record is left out."""
-    count = row["answer_count"] or 0
-    data = (row["answers"] or [])[:count]
-    kinds = row["answer_types"] or []
-    owners = row["answer_names"]
-    if owners is None and not row["cnames"] and row["query"] is not None:
-        owners = [row["query"]] * len(data)
-    answers = []
-    for place, text in enumerate(data):
-        answer: Fields = {}
-        if owners is not None and place < len(owners) and owners[place]:
-            answer["rrname"] = owners[place]
-        answer["rrtype"] = kinds[place] if place < len(kinds) else ""
-        if count == 1 and row["ttl"] is not None:  # the smallest of one
-            answer["ttl"] = row["ttl"]
-        if text:
-            answer["rdata"] = text
-        answers.append(answer)
-    return answers
 
 
 # ---- HTTP ------------------------------------------------------------------------------------------------------------
@@ -126,8 +104,8 @@ def _http(row: Fields) -> Fields:
 
 # ---- TLS, QUIC, SSH --------------------------------------------------------------------------------------------------
 
-_TLS = ("subject", "issuer", "cert_serial", "sni", "version", "not_before", "not_after", "resumed", "ja3", "ja3s", "ja4",
-        "client_subject")  # fmt: skip
+_TLS = ("subject", "issuer", "cert_serial", "sni", "version", "not_before", "not_after", "resumed", "ja3", "ja3s",
+        "ja4", "client_subject")  # fmt: skip
 
 
 def _tls(row: Fields) -> Fields:

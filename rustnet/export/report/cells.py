@@ -33,6 +33,7 @@ class Cell:
     title: str = ""
     """The exact or whole value, if the text is not."""
     code: bool = False
+    time: bool = False
     bar: float | None = None
     """Share of the largest value, from 0 to 1, to be drawn."""
     depth: int = 0
@@ -51,11 +52,13 @@ def text_cell(value: object, *, code: bool = False) -> Cell:
 def _time(value: Any) -> Cell:
     if isinstance(value, dt.datetime):
         value = int((value - dt.datetime(1970, 1, 1)) / dt.timedelta(microseconds=1)) * 1000  # noqa: DTZ001 -- UTC
-    return Cell(short_moment(value), str(value), exact_moment(value))
+    return Cell(short_moment(value), str(value), exact_moment(value), time=True)
 
 
 def _duration(value: Any) -> Cell:
     """A duration in milliseconds."""
+    if not value:
+        return Cell("0 s", "0")
     return Cell(short_duration(float(value) * 1e6), str(value))
 
 
@@ -137,6 +140,8 @@ def _form(value: Any, kind: Kind | None, form: Form | None) -> Form:
     """How a value that is no text is shown."""
     if isinstance(value, bool):
         return yes_no
+    if isinstance(value, dt.datetime):
+        return _time
     known = form or (_FORMS.get(kind) if kind is not None else None)
     return known or (_number if isinstance(value, int | float | Decimal) else text_cell)
 

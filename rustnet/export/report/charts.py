@@ -98,7 +98,9 @@ def drawn(course: Course, caption: str, description: str, unit: str, table: Tabl
         Label(HEIGHT - HEIGHT * part / 4, bit_rate(top * part / 4) if unit == "bits" else f"{top * part / 4:,.10g}")
         for part in range(5)
     ]
-    return Chart(caption, description, unit, course.width / 1e9, shapes, _across(first, last, course.width), upward, table)
+    return Chart(
+        caption, description, unit, course.width / 1e9, shapes, _across(first, last, course.width), upward, table
+    )
 
 
 def _across(first: int, last: int, width: int) -> Sequence[Label]:

@@ -26,9 +26,9 @@ def words() -> dict[str, str]:
         "grade_warn": _("caution"),
         "light": _("Light"),
         "not_protected": _(
-            "It does not protect times, sizes, numbers of packets, ports and the order of events: somebody who recorded "
-            "the same traffic, or knows when something happened, can recognise it. Prefixes show which addresses are "
-            "neighbours, and the same replacement shows that two values are the same."
+            "It does not protect times, sizes, numbers of packets, ports and the order of events: somebody who "
+            "recorded the same traffic, or knows when something happened, can recognise it. Prefixes show which "
+            "addresses are neighbours, and the same replacement shows that two values are the same."
         ),
         "of_rows": _("{n} of {total} rows"),
         "print_note": _("The SQL of every table is in the page itself, below the table; printing leaves it out."),

@@ -93,7 +93,55 @@ def _next(data: bytes, pos: int, end: int, after: int, client: bool) -> int:
     return after
 
 
-def writer(known: Known, *, mail: bool = False, literals: bool = False) -> Writer:
+Rest = Callable[[bytes, bytes, PayloadContext], bytes | None]
+"""Replacement of what follows a known beginning; None: the line is removed."""
+
+
+def _hidden(_known: bytes, rest: bytes, _context: PayloadContext) -> bytes:
+    """Hide all but what separates it."""
+    return rest[:1] + HIDDEN * (len(rest) - 1) if rest[:1] in (b" ", b"-") else HIDDEN * len(rest)
+
+
+def _ftp_rest(known: bytes, rest: bytes, context: PayloadContext) -> bytes | None:
+    """Ends of a data connection by their kind, if the replacement is as long; the quotes around a directory."""
+    command = known.upper()
+    hidden = _hidden(known, rest, context)
+    if command in (b"TYPE", b"MODE", b"STRU", b"PROT") and len(rest) == 2:
+        return rest
+    if command == b"257" and len(rest) >= 4:
+        return hidden[:1] + b'"' + hidden[2:-1] + b'"'
+    if command not in _FTP_ENDS or rest[:1] == b"-":
+        return hidden
+    match = _FTP_ENDS[command](rest)
+    if match is None:
+        return None if command in (b"229", b"EPRT") else hidden
+    start, end = match.span(1)
+    shown = _ftp_end(command, match, context)
+    return hidden[:start] + shown + hidden[end:] if len(shown) == end - start else None
+
+
+def _ftp_end(command: bytes, match: re.Match[bytes], context: PayloadContext) -> bytes:
+    port, address = context.redactor.numbers.port, context.redactor.names.address
+    if command == b"229":
+        return b"(|||%d|)" % port(int(match[2]))
+    if command == b"EPRT":
+        return b"|%s|%s|%d|" % (match[2], address(match[3].decode("ascii")).encode("ascii"), port(int(match[4])))
+    numbers = list(map(int, match[1].split(b",")))
+    shown = address(".".join(map(str, numbers[:4]))).encode("ascii").replace(b".", b",")
+    return shown + b",%d,%d" % divmod(port(numbers[4] << 8 | numbers[5]), 256)
+
+
+_FTP_PORT = re.compile(rb"\D*((?:\d{1,3},){5}\d{1,3})(?!\d)").match
+_FTP_ENDS = {
+    b"PORT": _FTP_PORT,
+    b"227": _FTP_PORT,
+    b"229": re.compile(rb"[^(|]*(\(\|\|\|(\d{1,5})\|\))").match,
+    b"EPRT": re.compile(rb" *(\|([12])\|([0-9A-Fa-f.:]{2,45})\|(\d{1,5})\|)").match,
+}
+"""Arguments of commands and replies that name an end of a data connection."""
+
+
+def writer(known: Known, *, mail: bool = False, literals: bool = False, rest: Rest = _hidden) -> Writer:
     """Writer of a protocol of lines, of which ``known`` knows the beginnings."""
 
     def write(page: Page, context: PayloadContext) -> None:
@@ -109,8 +157,9 @@ def writer(known: Known, *, mail: bool = False, literals: bool = False) -> Write
                 raise CutError
             end = feed - (feed > pos and data[feed - 1] == 13)
             start = known(data, pos, context.from_client)
-            if pos < start <= end:
-                _line(page, pos, start, end, feed + 1)
+            shown = rest(data[pos:start], data[start:end], context) if pos < start <= end else None
+            if shown is not None:
+                _line(page, pos, start, shown, feed + 1)
             following = feed + 1
             if mail:
                 following = _next(data, pos, end, following, context.from_client)
@@ -121,20 +170,19 @@ def writer(known: Known, *, mail: bool = False, literals: bool = False) -> Write
     return write
 
 
-def _line(page: Page, pos: int, start: int, end: int, after: int) -> None:
-    """Keep the known beginning of a line and its end; a sender before it and all else is hidden."""
+def _line(page: Page, pos: int, start: int, shown: bytes, after: int) -> None:
+    """Keep the known beginning of a line and its end; a sender before it is hidden."""
     prefix = _PREFIX(page.data, pos)
     if prefix:
         page.put(pos, b":" + HIDDEN * (prefix.end() - pos - 2) + b" ")
         pos = prefix.end()
     page.keep(pos, start)
-    rest = page.data[start:end]
-    page.put(start, rest[:1] + HIDDEN * (len(rest) - 1) if rest[:1] in (b" ", b"-") else HIDDEN * len(rest))
-    page.keep(end, after)
+    page.put(start, shown)
+    page.keep(start + len(shown), after)
 
 
 write_smtp = writer(_commands(SMTP), mail=True)
-write_ftp = writer(_commands(FTP))
+write_ftp = writer(_commands(FTP), rest=_ftp_rest)
 write_pop3 = writer(_pop3)
 write_imap = writer(_imap, literals=True)
 write_irc = writer(_irc)

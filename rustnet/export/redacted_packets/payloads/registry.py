@@ -120,7 +120,12 @@ PROTOCOLS: dict[str, Protocol] = {
         datagram(small.write_ntp),
     ),
     "smtp": Protocol("commands, status codes", "", _LINES, stream=stream(lines.write_smtp)),
-    "ftp": Protocol("commands, status codes", "", _LINES, stream=stream(lines.write_ftp)),
+    "ftp": Protocol(
+        "commands, status codes",
+        "ends of data connections, if the replacements are as long",
+        _LINES,
+        stream=stream(lines.write_ftp),
+    ),
     "pop3": Protocol("commands, status", "", _LINES, stream=stream(lines.write_pop3)),
     "imap": Protocol("tags, commands, status", "", _LINES, stream=stream(lines.write_imap)),
     "irc": Protocol("commands, numbers of replies", "", _LINES, stream=stream(lines.write_irc)),

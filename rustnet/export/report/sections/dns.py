@@ -9,6 +9,8 @@ _ANY = """-- title: DNS messages
 -- description: Number of DNS messages.
 SELECT count(*) AS messages FROM dns"""
 
+_QUERIES_OF = "SELECT count(*) FROM (SELECT DISTINCT lower(query), qtype FROM dns WHERE query IS NOT NULL)"
+
 
 def section(source: Source) -> Section:
     """Servers, names, failures, slow and unusual ones."""
@@ -33,13 +35,13 @@ def section(source: Source) -> Section:
 
 
 def _servers(part: Section, source: Source) -> None:
-    part.add(source.query("dns-servers").table(_("Servers"), [
+    part.add(source.query("dns-servers").table(_("DNS servers"), [
         Show("server", _("server")), Show("port", _("port")), Show("direction", _("direction")),
         Show("asked", _("questions"), bar=True), Show("answered", _("answers")), Show("failed", _("errors")),
         Show("unanswered", _("unanswered")), Show("clients", _("clients")), Show("median_ms", _("median time")),
         Show("p95_ms", _("95th percentile")),
     ]))  # fmt: skip
-    part.add(source.query("dns-queries").table(_("Names asked for"), [
+    part.add(source.query("dns-queries", of=_QUERIES_OF).table(_("Names asked for"), [
         Show("query", _("name"), wide=True), Show("qtype", _("type")), Show("asked", _("questions"), bar=True),
         Show("answered", _("answers")), Show("rcodes", _("results")), Show("clients", _("clients")),
         Show("answers", _("answers"), further="further_answers", wide=True), Show("rtt_ms", _("mean time")),
@@ -55,14 +57,16 @@ def _failures(part: Section, source: Source) -> None:
             "{n} name failed to resolve, or had no answer.", "{n} names failed to resolve, or had no answer.", n
         )
         part.finding("fact", words.format(n=f"{n:,}"))
-    part.add(failures.table(_("Failures"), [
+    part.add(failures.table(_("Names that failed to resolve"), [
         Show("query", _("name"), wide=True), Show("qtype", _("type")), Show("failure", _("failure")),
         Show("times", _("times"), bar=True), Show("clients", _("clients")), Show("server_ips", _("servers"), wide=True),
         Show("first_seen", _("first")), Show("last_seen", _("last")),
     ]))  # fmt: skip
-    part.add(source.query("slow-dns").table(_("Slow answers"), [
-        Show("ts", _("time")), Show("query", _("name"), wide=True), Show("qtype", _("type")), Show("waited_ms", _("waited")),
-        Show("tries", _("tries")), Show("outcome", _("outcome")), Show("rcode", _("result")), Show("client", _("client")),
+    part.add(source.query("slow-dns").table(_("Slow DNS answers"), [
+        Show("ts", _("time")), Show("query", _("name"), wide=True), Show("qtype", _("type")),
+        Show("waited_ms", _("waited")),
+        Show("tries", _("tries")), Show("outcome", _("outcome")), Show("rcode", _("result")),
+        Show("client", _("client")),
         Show("server", _("server")),
     ], _("Answers that took 100 ms or more, and questions without an answer in the capture.")))  # fmt: skip
 
@@ -72,7 +76,7 @@ def _unusual(part: Section, source: Source) -> None:
         Show("query", _("name"), wide=True), Show("length", _("characters")), Show("longest_label", _("longest label")),
         Show("digit_share", _("digits"), ratio), Show("qtypes", _("types")), Show("asked", _("questions")),
         Show("clients", _("clients")), Show("first_seen", _("first")),
-    ], _("A long name can carry data; content networks, blocklists and service discovery use long names too.")))  # fmt: skip
+    ], _("A long name can carry data; content networks, blocklists and service discovery use them too.")))  # fmt: skip
     part.add(source.query("dns-many-subdomains").table(_("Domains with many names"), [
         Show("domain", _("domain"), wide=True), Show("names", _("names"), bar=True), Show("asked", _("questions")),
         Show("mean_name", _("mean characters")), Show("longest_name", _("most characters")), Show("qtypes", _("types")),

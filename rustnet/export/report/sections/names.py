@@ -24,12 +24,13 @@ ORDER BY shown.bytes DESC, hostname"""
 def section(source: Source) -> Section:
     """Names by bytes, and contacts without a name."""
     part = Section("names", _("Names"), _("By which names were destinations reached, and which had none?"))
-    answer = source.own(_NAMES)
+    answer = source.own(_NAMES, of="SELECT count(DISTINCT hostname) FROM flows")
     if not answer:
         part.absent(_("No flow has a name: neither DNS, nor a handshake or a request names a destination."))
     part.add(answer.table(_("Names of destinations by bytes"), [
         Show("hostname", _("name"), wide=True), Show("learned_from", _("learned from")),
-        Show("dst_ips", _("addresses"), further="further_ips"), Show("clients", _("clients")), Show("flows", _("flows")),
+        Show("dst_ips", _("addresses"), further="further_ips"), Show("clients", _("clients")),
+        Show("flows", _("flows")),
         Show("bytes_sent", _("sent")), Show("bytes_received", _("received")), Show("bytes", _("bytes"), bar=True),
         Show("first_seen", _("first")), Show("last_seen", _("last")),
     ]))  # fmt: skip

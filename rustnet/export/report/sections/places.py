@@ -5,11 +5,14 @@ from rustnet.export.report.cells import plain
 from rustnet.export.report.source import Show, Source
 from rustnet.i18n import _
 
+_OF = """SELECT count(*) FROM (SELECT DISTINCT {column} FROM flows
+    WHERE direction IN ('outbound', 'external') AND protocol NOT IN ('arp', 'rarp'))"""
+
 
 def section(source: Source) -> Section:
     """Countries, autonomous systems, and countries by program."""
     part = Section("places", _("Countries and networks"), _("To which countries and networks did traffic go?"))
-    countries = source.query("destinations-by-country")
+    countries = source.query("destinations-by-country", of=_OF.format(column="coalesce(dst_country, '-')"))
     if not countries:
         part.absent(_("No flow goes to a public address, so there is no country or network to name."))
         return part
@@ -18,9 +21,10 @@ def section(source: Source) -> Section:
         Show("addresses", _("addresses")), Show("sources", _("sources")), Show("processes", _("processes")),
         Show("flows", _("flows")), Show("bytes_sent", _("sent")), Show("bytes_received", _("received")),
         Show("bytes", _("bytes"), bar=True), Show("first_seen", _("first")), Show("last_seen", _("last")),
-    ], _("The country is where the block of addresses is registered or used by the tables named under custody, not where "
-         "a person is; '-' is unknown.")))  # fmt: skip
-    part.add(source.query("destinations-by-as").table(_("Public destinations by autonomous system"), [
+    ], _("The country is where the block of addresses is registered or used by the tables named under custody, not "
+         "where a person is; '-' is unknown.")))  # fmt: skip
+    systems = source.query("destinations-by-as", of=_OF.format(column="(dst_asn, dst_as_name)"))
+    part.add(systems.table(_("Public destinations by autonomous system"), [
         Show("asn", "AS", plain), Show("as_name", _("network"), wide=True),
         Show("countries", _("countries"), further="further_countries"),
         Show("hostnames", _("names"), further="further_hostnames", wide=True), Show("addresses", _("addresses")),

@@ -53,7 +53,8 @@ def section(source: Source) -> Section:
     part.add(_contested(source.query("contested")))
     part.add(source.query("unowned").table(_("Flows without an owner, and why"), [
         Show("reason", _("reason")), Show("why", _("in words"), wide=True), Show("protocol", _("protocol")),
-        Show("flows", _("flows"), bar=True), Show("bytes", _("bytes")), Show("busiest", _("busiest remote end"), wide=True),
+        Show("flows", _("flows"), bar=True), Show("bytes", _("bytes")),
+        Show("busiest", _("busiest remote end"), wide=True),
         Show("claimed_by", _("nearest claims"), further="further_claimants", wide=True), Show("off_by_ms", _("off by")),
     ]))  # fmt: skip
     return part
@@ -69,21 +70,27 @@ def _owners(part: Section, source: Source) -> None:
         Show("last_seen", _("last")),
     ]))  # fmt: skip
     part.add(source.query("owners").table(_("Processes and their remote ends"), [
-        Show("process_name", _("process")), Show("pid", "PID"), Show("username", _("user")), Show("parent", _("parent")),
-        Show("remote_addr", _("remote address")), Show("remote_port", _("port")), Show("hostname", _("name"), wide=True),
-        Show("apps", _("applications"), further="further_apps"), Show("flows", _("flows")), Show("bytes_sent", _("sent")),
+        Show("process_name", _("process")), Show("pid", "PID"), Show("username", _("user")),
+        Show("parent", _("parent")),
+        Show("remote_addr", _("remote address")), Show("remote_port", _("port")),
+        Show("hostname", _("name"), wide=True),
+        Show("apps", _("applications"), further="further_apps"), Show("flows", _("flows")),
+        Show("bytes_sent", _("sent")),
         Show("bytes_received", _("received")), Show("sources", _("known from")), Show("contested", _("contested")),
     ]))  # fmt: skip
     part.add(source.own(_EVIDENCE).table(_("How owners are known"), [
-        Show("source", _("source")), Show("quality", _("quality")), Show("match", _("match")), Show("flows", _("flows")),
+        Show("source", _("source")), Show("quality", _("quality")), Show("match", _("match")),
+        Show("flows", _("flows")),
         Show("processes", _("processes")), Show("distance_ms", _("largest distance in time")),
     ], _("The claims that won: the source that named the process, and how exactly it named the flow.")))  # fmt: skip
 
 
 def _contested(answer: Answer) -> Table | None:
     return answer.table(_("Flows whose claims disagree"), [
-        Show("flow_id", _("flow")), Show("src_ip", _("initiator")), Show("src_port", _("port")), Show("dst_ip", _("responder")),
-        Show("dst_port", _("port")), Show("process_name", _("process")), Show("pid", "PID"), Show("username", _("user")),
+        Show("flow_id", _("flow")), Show("src_ip", _("initiator")), Show("src_port", _("port")),
+        Show("dst_ip", _("responder")),
+        Show("dst_port", _("port")), Show("process_name", _("process")), Show("pid", "PID"),
+        Show("username", _("user")),
         Show("wins", _("wins")), Show("source", _("source")), Show("quality", _("quality")),
         Show("distance_ms", _("distance in time")), Show("evidence", _("evidence"), wide=True),
     ])  # fmt: skip

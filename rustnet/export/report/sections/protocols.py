@@ -25,12 +25,13 @@ def section(source: Source) -> Section:
         Show("percent", _("% of bytes"), percent, bar=True), Show("frames_end", _("frames that end here")),
     ], note, tree=True))  # fmt: skip
     part.add(source.query("services-offered").table(_("Services that answered"), [
-        Show("server", _("server")), Show("protocol", _("protocol")), Show("port", _("port")), Show("app", _("application")),
+        Show("server", _("server")), Show("protocol", _("protocol")), Show("port", _("port")),
+        Show("app", _("application")),
         Show("app_source", _("known by")), Show("software", _("software"), wide=True), Show("clients", _("clients")),
         Show("flows", _("flows"), bar=True), Show("bytes", _("bytes")), Show("first_seen", _("first")),
         Show("last_seen", _("last")),
     ], _("An application is known by its payload, or only guessed from its port.")))  # fmt: skip
-    part.add(source.query("largest-flows", 20).table(_("Largest flows"), [
+    part.add(source.query("largest-flows", 20, of="SELECT count(*) FROM flows").table(_("Largest flows"), [
         Show("flow_id", _("flow")), Show("started_at", _("began")), Show("duration_ms", _("duration")),
         Show("protocol", _("protocol")), Show("src_ip", _("initiator")), Show("src_port", _("port")),
         Show("dst_ip", _("responder")), Show("dst_port", _("port")), Show("hostname", _("name"), wide=True),

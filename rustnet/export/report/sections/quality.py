@@ -31,8 +31,10 @@ def section(source: Source) -> Section:
         Show("local_ip", _("local end")), Show("remote_ip", _("remote end")), Show("flows", _("connections")),
         Show("rtt_p50_ms", _("median round trip")), Show("rtt_p95_ms", _("95th percentile")),
         Show("handshake_p50_ms", _("median handshake")), Show("segments", _("packets")),
-        Show("sent_again_percent", _("sent again"), percent), Show("received_again_percent", _("received again"), percent),
-        Show("zero_windows", _("zero windows")), Show("missed_bytes", _("not captured")), Show("note", _("limits"), wide=True),
+        Show("sent_again_percent", _("sent again"), percent),
+        Show("received_again_percent", _("received again"), percent),
+        Show("zero_windows", _("zero windows")), Show("missed_bytes", _("not captured")),
+        Show("note", _("limits"), wide=True),
     ]))  # fmt: skip
     _flows(part, source)
     bloat = source.query("bufferbloat")
@@ -59,30 +61,35 @@ def _in_words(part: Section, tcp: dict[str, int]) -> None:
                                     n=f"{tcp['retransmissions']:,}", share=again)))  # fmt: skip
     if tcp["measured"]:
         words = _("The median round trip of {n} connections is {median}; 95 % have at most {p95}.")
-        part.add(Paragraph(words.format(n=f"{tcp['measured']:,}", median=values.short_duration(tcp["rtt_median_ms"] * 1e6),
-                                        p95=values.short_duration(tcp["rtt_p95_ms"] * 1e6))))  # fmt: skip
+        median, p95 = (values.short_duration(tcp[name] * 1e6) for name in ("rtt_median_ms", "rtt_p95_ms"))
+        part.add(Paragraph(words.format(n=f"{tcp['measured']:,}", median=median, p95=p95)))
     if tcp["segments"] and tcp["retransmissions"] >= 0.02 * tcp["segments"]:
         part.finding("warn", _("{share} of TCP packets are retransmissions.").format(share=again))
 
 
 def _flows(part: Section, source: Source) -> None:
     part.add(source.query("retransmitters", 20).table(_("Connections with the most retransmissions"), [
-        Show("flow_id", _("flow")), Show("src_ip", _("initiator")), Show("dst_ip", _("responder")), Show("dst_port", _("port")),
+        Show("flow_id", _("flow")), Show("src_ip", _("initiator")), Show("dst_ip", _("responder")),
+        Show("dst_port", _("port")),
         Show("hostname", _("name"), wide=True), Show("app", _("application")),
         Show("retransmissions", _("retransmissions"), bar=True), Show("fast", _("fast ones")),
         Show("percent", _("of packets"), percent), Show("out_of_order", _("out of order")),
         Show("missed_bytes", _("not captured")), Show("rtt_ms", _("round trip")),
     ]))  # fmt: skip
     part.add(source.query("zero-windows", 20).table(_("Receivers that stopped the sender (zero windows)"), [
-        Show("flow_id", _("flow")), Show("src_ip", _("initiator")), Show("dst_ip", _("responder")), Show("dst_port", _("port")),
-        Show("hostname", _("name"), wide=True), Show("app", _("application")), Show("src_zero_windows", _("by the initiator")),
+        Show("flow_id", _("flow")), Show("src_ip", _("initiator")), Show("dst_ip", _("responder")),
+        Show("dst_port", _("port")),
+        Show("hostname", _("name"), wide=True), Show("app", _("application")),
+        Show("src_zero_windows", _("by the initiator")),
         Show("dst_zero_windows", _("by the responder")), Show("zero_windows", _("both"), bar=True),
         Show("duration_ms", _("duration")), Show("process_name", _("process")),
     ]))  # fmt: skip
     failed = source.query("failed-connections")
     part.add(failed.table(_("Connections that failed"), [
-        Show("dst_ip", _("target")), Show("protocol", _("protocol")), Show("dst_port", _("port")), Show("service", _("service")),
+        Show("dst_ip", _("target")), Show("protocol", _("protocol")), Show("dst_port", _("port")),
+        Show("service", _("service")),
         Show("outcome", _("outcome")), Show("hostnames", _("names"), further="further_hostnames", wide=True),
-        Show("attempts", _("attempts"), bar=True), Show("sources", _("sources")), Show("source_ips", _("from"), wide=True),
+        Show("attempts", _("attempts"), bar=True), Show("sources", _("sources")),
+        Show("source_ips", _("from"), wide=True),
         Show("first_seen", _("first")), Show("last_seen", _("last")),
     ]))  # fmt: skip

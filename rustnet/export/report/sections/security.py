@@ -36,7 +36,8 @@ def section(source: Source) -> Section:
     else:
         part.absent(_("No rules for alerts were checked in this session (`rustnet alerts` does)."))
     part.add(alerts.table(_("Alerts"), [
-        Show("ts", _("time")), Show("severity", _("severity")), Show("alert", _("alert")), Show("summary", _("summary"), wide=True),
+        Show("ts", _("time")), Show("severity", _("severity")), Show("alert", _("alert")),
+        Show("summary", _("summary"), wide=True),
         Show("flow_id", _("flow")),
     ]))  # fmt: skip
     _suspicious(part, source)
@@ -65,10 +66,11 @@ def _suspicious(part: Section, source: Source) -> None:
         part, credentials, "warn", _("Credentials were sent in the clear: {n} combinations of server, user and method.")
     )
     part.add(credentials.table(_("Credentials in the clear"), [
-        Show("server", _("server")), Show("port", _("port")), Show("app", _("application")), Show("username", _("user")),
+        Show("server", _("server")), Show("port", _("port")), Show("app", _("application")),
+        Show("username", _("user")),
         Show("method", _("method")), Show("times", _("times"), bar=True), Show("clients", _("clients")),
         Show("client_ips", _("from"), wide=True), Show("first_seen", _("first")), Show("last_seen", _("last")),
-    ], _("A password or its like was sent outside encryption; values are not kept, and whether one was right is not known.")))  # fmt: skip
+    ], _("A password or its like was sent outside encryption. Values are not kept.")))  # fmt: skip
     beacons = source.query("beacons")
     _count(part, beacons, "fact", _("{n} conversations recur at regular intervals."))
     part.add(beacons.table(_("Connections at regular intervals"), [
@@ -80,9 +82,11 @@ def _suspicious(part: Section, source: Source) -> None:
     odd = source.query("odd-ports")
     _count(part, odd, "fact", _("{n} services ran on unusual ports."))
     part.add(odd.table(_("Services on unusual ports"), [
-        Show("server", _("server")), Show("port", _("port")), Show("app", _("application")), Show("protocol", _("protocol")),
+        Show("server", _("server")), Show("port", _("port")), Show("app", _("application")),
+        Show("protocol", _("protocol")),
         Show("direction", _("direction")), Show("hostnames", _("names"), further="further_hostnames", wide=True),
-        Show("process_names", _("processes"), wide=True), Show("flows", _("flows"), bar=True), Show("clients", _("clients")),
+        Show("process_names", _("processes"), wide=True), Show("flows", _("flows"), bar=True),
+        Show("clients", _("clients")),
         Show("bytes_sent", _("sent")), Show("bytes_received", _("received")), Show("first_seen", _("first")),
     ]))  # fmt: skip
 

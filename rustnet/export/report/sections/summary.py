@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rustnet.export.report.blocks import Fact, Facts, Paragraph, Remark, Remarks, Section
 from rustnet.export.report.cells import percent as percent_cell
+from rustnet.export.report.sections.talkers import ADDRESSES, ADDRESSES_OF
 from rustnet.export.report.source import Answer, Fields, Show, Source
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import safe
@@ -61,7 +62,8 @@ def section(source: Source, figures: Answer, sections: Sequence[Section]) -> Sec
         findings = [Remark("fact", words)]
     part.add(Remarks(findings[:MOST_FINDINGS], _("What stands out")))
     part.add(source.own(_APPS, 10).table(_("Applications by bytes"), [
-        Show("app", _("application")), Show("guessed", _("guessed")), Show("flows", _("flows")), Show("packets", _("packets")),
+        Show("app", _("application")), Show("guessed", _("guessed")), Show("flows", _("flows")),
+        Show("packets", _("packets")),
         Show("bytes", _("bytes"), bar=True), Show("percent", _("share"), percent_cell),
     ], _("Without an application, the protocol. Guessed: only from ports.")))  # fmt: skip
     return part
@@ -86,8 +88,8 @@ def sentences(source: Source, whole: Fields) -> list[str]:
     flows = ngettext("{n} flow", "{n} flows", whole["flows"]).format(n=f"{whole['flows']:,}")
     hosts = ngettext("{n} address", "{n} addresses", whole["hosts"]).format(n=f"{whole['hosts']:,}")
     lines.append(_("They belong to {flows} between {hosts}.").format(flows=flows, hosts=hosts))
-    app = next(iter(source.own(_APPS, 1)), None)
-    talker = next(iter(source.query("endpoints", 1)), None)
+    app = next(iter(source.own(_APPS, 10)), None)
+    talker = next(iter(source.query("endpoints", ADDRESSES, of=ADDRESSES_OF)), None)
     if app is not None and talker is not None:
         template = _("Most bytes are {app} ({share}); the busiest address is {ip} with {size}.")
         share = percent(app["bytes"], _bytes_of_flows(source))

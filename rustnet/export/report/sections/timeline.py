@@ -1,7 +1,5 @@
 """When: bytes and flows over time by application."""
 
-from collections.abc import Sequence
-
 from rustnet.export.report.blocks import Chart, Section, Table
 from rustnet.export.report.cells import bits
 from rustnet.export.report.charts import Course, begin, drawn
@@ -19,7 +17,8 @@ OTHER = "…"
 _STEPS = (
     *(digit * 10**exponent for exponent in range(3, 9) for digit in (1, 2, 5)),
     *(10**9 * seconds for seconds in (
-        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 2592000,
+        1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800,
+        2592000,
     )),
 )  # fmt: skip
 """Lengths of an interval, in nanoseconds."""
@@ -29,7 +28,8 @@ _NAMED = """WITH named AS (
 ), busiest AS (
     SELECT app FROM named GROUP BY app ORDER BY sum(bytes) DESC, app LIMIT 7
 ), labelled AS (
-    SELECT flow_id, started_at, coalesce(busiest.app, '…') AS app FROM named LEFT JOIN busiest ON busiest.app = named.app
+    SELECT flow_id, started_at, coalesce(busiest.app, '…') AS app
+    FROM named LEFT JOIN busiest ON busiest.app = named.app
 )"""
 
 _TRAFFIC = f"""-- title: Traffic over time by application
@@ -42,8 +42,8 @@ _TRAFFIC = f"""-- title: Traffic over time by application
     SELECT epoch_ns(ts) // $interval AS slot, flow_id, sum(length)::BIGINT AS bytes, count(*) AS packets
     FROM packets GROUP BY slot, flow_id
 )
-SELECT make_timestamp_ns(slot * $interval) AS begins, coalesce(app, 'undecoded') AS app, sum(moved.bytes)::BIGINT AS bytes,
-    sum(packets)::BIGINT AS packets
+SELECT make_timestamp_ns(slot * $interval) AS begins, coalesce(app, 'undecoded') AS app,
+    sum(moved.bytes)::BIGINT AS bytes, sum(packets)::BIGINT AS packets
 FROM moved LEFT JOIN labelled ON labelled.flow_id = moved.flow_id
 GROUP BY slot, coalesce(app, 'undecoded')
 ORDER BY slot, bytes DESC, app"""  # noqa: S608 -- our own part
@@ -64,7 +64,7 @@ def interval(first: int, last: int) -> int:
     """Length of an interval that makes at most `INTERVALS` of the time between two packets, in nanoseconds."""
     for step in _STEPS:
         if last // step - first // step < INTERVALS:
-            return step
+            return int(step)
     return (last - first) // (INTERVALS - 1) + 1
 
 

@@ -46,6 +46,10 @@ FROM shown JOIN hellos USING (ja4) LEFT JOIN processes ON processes.process_id =
 GROUP BY ja4, clients, handshakes
 ORDER BY clients, handshakes DESC, ja4"""
 
+_SERVERS_OF = """SELECT count(*) FROM (
+    SELECT DISTINCT lower(sni), dst_ip, dst_port FROM tls LEFT JOIN flows ON flows.flow_id = tls.flow_id)"""
+_CLIENTS_OF = "SELECT count(DISTINCT ja4) FROM (SELECT ja4 FROM tls UNION SELECT ja4 FROM quic)"
+
 
 def section(source: Source) -> Section:
     """Versions, servers, certificates, failures, clients."""
@@ -61,10 +65,11 @@ def section(source: Source) -> Section:
         Show("established", _("reached encryption")), Show("servers", _("servers")), Show("clients", _("clients")),
         Show("ciphers", _("ciphers"), further="further_ciphers", wide=True),
     ]))  # fmt: skip
-    part.add(source.query("tls-servers").table(_("Servers"), [
+    part.add(source.query("tls-servers", of=_SERVERS_OF).table(_("TLS servers"), [
         Show("sni", _("name asked for (SNI)"), wide=True), Show("server", _("server")), Show("port", _("port")),
         Show("versions", _("versions")), Show("alpns", "ALPN"), Show("handshakes", _("handshakes"), bar=True),
-        Show("established", _("reached encryption")), Show("clients", _("clients")), Show("alerts", _("alerts"), wide=True),
+        Show("established", _("reached encryption")), Show("clients", _("clients")),
+        Show("alerts", _("alerts"), wide=True),
         Show("first_seen", _("first")), Show("last_seen", _("last")),
     ]))  # fmt: skip
     _certificates(part, source)
@@ -75,7 +80,7 @@ def section(source: Source) -> Section:
         Show("clients", _("clients")), Show("conn_states", _("connection states")), Show("first_seen", _("first")),
         Show("last_seen", _("last")),
     ], _("Without an alert, the connection or the capture ended first.")))  # fmt: skip
-    part.add(source.own(_CLIENTS).table(_("Clients by fingerprint (JA4), rarest first"), [
+    part.add(source.own(_CLIENTS, of=_CLIENTS_OF).table(_("Clients by fingerprint (JA4), rarest first"), [
         Show("ja4", "JA4"), Show("clients", _("clients")), Show("client_ips", _("addresses")),
         Show("handshakes", _("handshakes")), Show("snis", _("names asked for"), further="further_snis", wide=True),
         Show("process_names", _("processes"), wide=True),
@@ -97,8 +102,10 @@ def _certificates(part: Section, source: Source) -> None:
     part.add(faulty.table(_("Certificates with a fault"), [
         Show("server", _("server")), Show("port", _("port")), Show("faults", _("faults")),
         Show("sni", _("name asked for (SNI)"), wide=True), Show("subject", _("subject"), wide=True),
-        Show("issuer", _("issuer"), wide=True), Show("not_before", _("valid from")), Show("not_after", _("valid until")),
-        Show("handshakes", _("handshakes")), Show("established", _("reached encryption")), Show("clients", _("clients")),
+        Show("issuer", _("issuer"), wide=True), Show("not_before", _("valid from")),
+        Show("not_after", _("valid until")),
+        Show("handshakes", _("handshakes")), Show("established", _("reached encryption")),
+        Show("clients", _("clients")),
     ], _("By the capture's clock. No signature is verified; a client may have rejected the certificate.")))  # fmt: skip
     certificates = source.query("tls-certificates")
     if not certificates:
@@ -112,10 +119,11 @@ def _certificates(part: Section, source: Source) -> None:
     old = source.query("tls-old-versions")
     if old:
         n = sum(row["handshakes"] for row in old if isinstance(row["handshakes"], int))
-        part.finding("warn", ngettext("{n} handshake used SSL or TLS below 1.2.", "{n} handshakes used SSL or TLS below 1.2.",
-                                      n).format(n=f"{n:,}"))  # fmt: skip
+        words = ngettext("{n} handshake used SSL or TLS below 1.2.", "{n} handshakes used SSL or TLS below 1.2.", n)
+        part.finding("warn", words.format(n=f"{n:,}"))
     part.add(old.table(_("Versions below TLS 1.2"), [
-        Show("server", _("server")), Show("port", _("port")), Show("version", _("version")), Show("chosen", _("chosen")),
+        Show("server", _("server")), Show("port", _("port")), Show("version", _("version")),
+        Show("chosen", _("chosen")),
         Show("sni", _("name asked for (SNI)"), wide=True), Show("handshakes", _("handshakes")),
         Show("established", _("reached encryption")), Show("clients", _("clients")),
         Show("process_names", _("processes"), wide=True),

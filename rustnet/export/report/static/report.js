@@ -134,15 +134,23 @@
       return `${point.label}: ${text}`;
     };
     const axis = { stroke: () => color("--quiet"), grid: { stroke: () => color("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
+    // Times of the axis, in the zone and with the digits of the table's.
     const labelled = (u, splits) => {
       let day = "";
       return splits.map(value => {
         const near = measured.reduce((best, point) => Math.abs(point.at - value) < Math.abs(best.at - value) ? point : best);
-        if (Math.abs(near.at - value) > step) return "";
-        const [date, time] = near.label.split(" "), text = date === day ? time : near.label;
+        const [zone, sign, hours, minutes] = near.label.match(/([+-])(\d\d):(\d\d)$/) ?? ["Z", "+", 0, 0];
+        const shift = (sign === "-" ? -1 : 1) * (hours * 60 + minutes * 1) * 60e3;
+        const at = new Date(Number(first / 1000000n) + Math.round(value * 1e3) + shift).toISOString();
+        const date = at.slice(0, 10), time = at.slice(11, step < 1 ? 23 : 19) + zone;
+        const text = date === day ? time : `${date} ${time}`;
         day = date;
         return text;
       });
+    };
+    const places = (u, _axis, low, high) => {
+      const count = Math.max(1, Math.floor(u.bbox.width / devicePixelRatio / 180));
+      return Array.from({ length: count }, (_, n) => low + (high - low) * (n + 0.5) / count);
     };
     const stepped = uPlot.paths.stepped({ align: 1 });
     const options = {
@@ -150,11 +158,7 @@
       scales: { x: { time: false }, y: { range: (u, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
       cursor: { drag: { x: true, y: false }, points: { show: false }, y: false },
       axes: [
-        { ...axis, size: 30, space: 190, values: labelled, splits: (u, _axis, low, high) => {
-          const inside = measured.filter(point => point.at >= low && point.at <= high), most = Math.max(1, Math.floor(u.bbox.width / devicePixelRatio / 190));
-          const every = Math.max(1, Math.ceil(inside.length / most));
-          return inside.filter((_, n) => n % every === 0).map(point => point.at);
-        } },
+        { ...axis, size: 30, values: labelled, splits: places },
         { ...axis, size: 84, values: (u, splits) => splits.map(shown) },
       ],
       series: [{}, ...names.map((_, n) => names.length - 1 - n).map(n => ({

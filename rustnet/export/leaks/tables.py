@@ -57,10 +57,11 @@ class TableScan:
                     self._column(table, column, sql_type)
         if not self.schema:
             return
-        own = {str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows}
+        own = words_of(" ".join(str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows))
         for text in self._tables.definitions():
-            for hit in self._searcher.text(text) if text not in own else ():
-                self._findings.add(hit, self._file, "schema")
+            for hit in self._searcher.text(text):
+                if hit.text not in own:
+                    self._findings.add(hit, self._file, "schema")
 
     def _column(self, table: str, column: str, sql_type: str) -> None:
         kind = None if (table, column) == FACT_VALUE else kind_of(table, column) or kinds_of((column,))[0]

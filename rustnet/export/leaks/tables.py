@@ -22,6 +22,8 @@ FLOW = "flow_id"
 """Column of tables whose rows are in the order of packets; others are looked into after them."""
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
+_OF_PROTOCOLS = frozenset((Kind.TERM, Kind.FREE_TEXT, Kind.SOFTWARE, Kind.MIXED))
+"""Kinds of which values of common words may stay in packets, as the reason of a status does."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
 _INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
 
@@ -214,7 +216,7 @@ def _text_of(value: Any) -> str:
 
 def _is_common(hit: Hit) -> bool:
     """Whether a hit is a text of common words alone."""
-    if hit.kind in (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC) or hit.form not in ("text", "whole value"):
+    if hit.kind not in _OF_PROTOCOLS or hit.form not in ("text", "whole value"):
         return False
     plain = all(map(is_weak, words_of(hit.text))) and next(addresses_in(hit.text), None) is None
     return plain and (" " in hit.text or hit.form == "whole value")

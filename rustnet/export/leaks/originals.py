@@ -124,9 +124,10 @@ class Originals:
         if number >> 32 == 0xFFFF:
             return
         self.v6.add(hash(number), at)
-        if number >> 64:  # of others the first bytes are zeros, as much of any file is
+        plain = len(set(number.to_bytes(16))) < LEAST_BYTES
+        if number >> 64 and not plain:  # of others the first bytes are zeros, as much of any file is
             self.raw.add(number.to_bytes(16), at)
-        if number & (1 << 64) - 1 > 0xFFFF_FFFF:
+        if number & (1 << 64) - 1 > 0xFFFF_FFFF and not plain:
             self.raw.add(number.to_bytes(16, "little"), at)
 
     def _add_hardware(self, at: int, lower: str) -> bool:

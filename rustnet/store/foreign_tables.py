@@ -63,8 +63,8 @@ class ForeignTables:
         ).fetchall()
         views = set()
         if self._is_database:
-            views = {name for (name,) in self._con.execute(
-                "SELECT view_name FROM duckdb_views() WHERE database_name = 'foreign_file' AND NOT internal").fetchall()}
+            shown = self._con.execute("SELECT view_name FROM duckdb_views() WHERE database_name = 'foreign_file'")
+            views = {name for (name,) in shown.fetchall()}
         tables: dict[str, dict[str, str]] = {}
         for schema, table, column, kind in rows:
             if table not in views:

@@ -2,10 +2,9 @@
 
 import gzip
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.leaks import sought
@@ -27,10 +26,19 @@ MOST_UNPACKED = 64 << 30
 LONGEST_LINE = 1 << 24
 """Longest line that is looked through in one piece."""
 CAPTURES = frozenset((".pcapng", ".pcap"))
-TEXTS = frozenset((".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig"))
+TEXTS = frozenset(
+    (".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig")
+)
 PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
 """Files with sentences of the program's documentation."""
 _DATABASE = b"DUCK"
+
+
+class Readable(Protocol):
+    """Something that bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read some bytes; none at the end."""
 
 
 class FolderScan:
@@ -78,10 +86,7 @@ class FolderScan:
             self.findings.unread.append((name, error.strerror or str(error)))
 
     def _plain(self, path: Path, name: str, bare: str, ending: str) -> None:
-        if ending in TEXTS:
-            open_hits = self._text_file(path, name)
-        else:
-            open_hits = self._binary_file(path, name)
+        open_hits = self._text_file(path, name) if ending in TEXTS else self._binary_file(path, name)
         decided: set[str] = set()
         try:
             decided = self._decoded(path, name, bare, ending)
@@ -89,7 +94,9 @@ class FolderScan:
             for place, hit in open_hits:
                 if hit.text not in decided:
                     line = ending in TEXTS
-                    self.findings.add(hit, name, _("line") if line else "", place if line else None, None if line else place)
+                    self.findings.add(
+                        hit, name, _("line") if line else "", place if line else None, None if line else place
+                    )
 
     def _decoded(self, path: Path, name: str, bare: str, ending: str) -> set[str]:
         """Look into the tables or packets of a file; returns values of which it is known what they are."""
@@ -235,22 +242,10 @@ def _unpack(packed: IO[bytes], out: IO[bytes], path: Path) -> None:
         raise InputError("{path}: cannot be unpacked: {reason}", path=path, reason=str(error)) from None
 
 
-def _copy(stream: IO[bytes], out: IO[bytes], path: Path) -> None:
-    shutil.copyfileobj(_Bounded(stream, path), out, 1 << 20)
-
-
-class _Bounded:
-    """Reads a stream up to a bound."""
-
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self._stream = stream
-        self._path = path
-        self._left = MOST_UNPACKED
-
-    def read(self, count: int) -> bytes:
-        """Read some bytes."""
-        data = self._stream.read(count)
-        self._left -= len(data)
-        if self._left < 0:
-            raise InputError("{path}: unpacks to more than {most} bytes", path=self._path, most=MOST_UNPACKED)
-        return data
+def _copy(stream: Readable, out: IO[bytes], path: Path) -> None:
+    left = MOST_UNPACKED
+    while data := stream.read(1 << 20):
+        left -= len(data)
+        if left < 0:
+            raise InputError("{path}: unpacks to more than {most} bytes", path=path, most=MOST_UNPACKED)
+        out.write(data)

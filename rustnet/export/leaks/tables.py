@@ -25,7 +25,18 @@ PLACED = 20
 _OF_PROTOCOLS = frozenset((Kind.TERM, Kind.FREE_TEXT, Kind.SOFTWARE, Kind.MIXED))
 """Kinds of which values of common words may stay in packets, as the reason of a status does."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
-_INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
+_INTEGERS = (
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UHUGEINT",
+)
 
 
 class TableScan:
@@ -135,23 +146,21 @@ class TableScan:
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
             self.decided |= {hit.text for hit in either} - {hit.text for _row, hit in checked}
             for row, hit in checked:
-                self._findings.add(
-                    Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row
-                )
+                self._findings.add(Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row)
         else:
             for hit in either:
                 if hit.text not in self.decided:
                     self._findings.add(hit, self._file, place)
             self.decided |= {hit.text for hit in either}  # named once, with its column
         placed = 0
-        texts = set()
+        texts: set[str] = set()
         for hit, values in sorted(hits.items(), key=lambda item: (item[0].form == "whole value", item[0].text)):
             if hit.verdict is Verdict.EITHER or (hit.form == "whole value" and _covered(hit, texts)):
                 continue
             texts.add(hit.text)
             placed += 1
-            row = self._tables.row_of(table, column, values[0]) if placed <= PLACED and values else None
-            self._findings.add(hit, self._file, place, row)
+            first = self._tables.row_of(table, column, values[0]) if placed <= PLACED and values else None
+            self._findings.add(hit, self._file, place, first)
 
     def _by_row(
         self, table: str, column: str, kind: Kind | None, hits: dict[Hit, list[Any]]
@@ -163,7 +172,8 @@ class TableScan:
         by_value = {value: hit for hit, values in hits.items() for value in values}
         leaks: dict[Hit, int] = {}
         expected = self._expected(table, column, own[column], kind)
-        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        both = own.keys() & self._tables.tables[table].keys() - {column}
+        keys = [name for name in (FLOW, "packet") if name in both]
         names = [*keys, column]
         shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608

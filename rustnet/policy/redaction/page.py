@@ -131,7 +131,8 @@ seen. A shift does not protect from somebody who has recorded the same traffic, 
 {{kinds}}
 
 Other kinds are of numbers, moments and the words of protocols. A column's own method goes before that of its kind; one
-that hides it also holds for results whose table is not known. The browser takes no policy that shifts times or replaces ports.
+that hides it also holds for results whose table is not known. The browser takes no policy that shifts times or
+replaces ports.
 
 ## What it does not protect
 

@@ -192,7 +192,8 @@ def opened(session: str, *, original: bool = False, **resources: Any) -> "Iterat
 
     The first interrupt ends its statements, a second one the process: a function of SQL can take long to see the first.
     """
-    from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
+    from rustnet.query.redaction_mark import redaction_of  # noqa: PLC0415 -- DuckDB, which --help does not need
+    from rustnet.query.session import open_session  # noqa: PLC0415
 
     check_session_name(session)
     check_streams(session)
@@ -205,6 +206,8 @@ def opened(session: str, *, original: bool = False, **resources: Any) -> "Iterat
             check_streams_against(reader, session)
             for capture in reader.partial_captures():
                 notify(f"rustnet: {capture.words(session if redactor is None else reader.path)}")
+            if redaction := redaction_of(reader):
+                notify(f"rustnet: {redaction.words(session if redactor is None else reader.path)}")
             yield reader
         finally:
             reader.close()

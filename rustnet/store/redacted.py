@@ -4,6 +4,7 @@ The tables are views over those of the session's file that replace the values of
 a statement works out of them, under whichever name, is of replacements, and its conditions are about replacements too.
 """
 
+import functools
 import os
 import re
 import threading
@@ -15,7 +16,8 @@ from rustnet.policy.redaction import REDACTED, Method, Redactor
 from rustnet.records import Kind
 from rustnet.store import schema
 from rustnet.store.flows_at import FLOWS_AT_SQL
-from rustnet.store.meanings import kind_of
+from rustnet.store.meanings import FACT_COLUMNS, kind_of
+from rustnet.store.redacted_facts import by_fact, replaced_fact
 from rustnet.store.schema import quote_identifier, quote_literal
 from rustnet.store.session import ATTACHED, close, open_readonly, session_cursor
 
@@ -33,7 +35,7 @@ _NUMBERED = "numbered"
 """Schema of views with the numbers of rows (`rowid`), which a view does not have by itself."""
 _ORDERED = ("neighbour_changes", "socket_changes")
 """Tables of which other views need them."""
-_JOINED = (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC)
+JOINED = (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC)
 """Kinds whose hidden values are missing: views join tables by them, and one word for all would join everything."""
 _NUMBERS = ("BIGINT", "UBIGINT", "INTEGER", "UINTEGER", "SMALLINT", "USMALLINT", "TINYINT", "UTINYINT")
 _TYPES = ("VARCHAR", "VARCHAR[]", "UHUGEINT", *_NUMBERS)
@@ -107,6 +109,7 @@ class _Views:
         self._con = con
         self._redactor = redactor
         self._functions: dict[tuple[Kind | None, Method, str], str] = {}
+        self._facts = ""
 
     def view(self, table: str, existing: dict[str, str], *, numbered: bool = False) -> str:
         """Statement of the view of a table with columns of some types."""
@@ -125,6 +128,8 @@ class _Views:
     def _expression(self, table: str, column: str, sql_type: str) -> str:
         """SQL of a column's replaced values; those of a type that has no replacements are missing."""
         kind, name = kind_of(table, column), quote_identifier(column)
+        if by_fact(self._redactor, table, column):
+            return f"{self._fact_function()}({', '.join(map(quote_identifier, (column, *FACT_COLUMNS)))})"
         method = self._redactor.method(kind, column, table)
         text = sql_type in ("VARCHAR", "VARCHAR[]")
         plain = kind is None and sql_type in _PLAIN_TYPES
@@ -132,7 +137,7 @@ class _Views:
             return name
         if method is Method.SHIFT and sql_type == "TIMESTAMP_NS":
             return _shifted(name, self._redactor.moments.span_ns)
-        if sql_type not in _TYPES or (method is Method.HIDE and (not text or kind in _JOINED)):
+        if sql_type not in _TYPES or (method is Method.HIDE and (not text or kind in JOINED)):
             return f"CAST(NULL AS {sql_type})"
         if method is Method.HIDE and sql_type == "VARCHAR":
             return f"CASE WHEN {name} = '' THEN {name} WHEN {name} IS NOT NULL THEN {quote_literal(REDACTED)} END"
@@ -140,6 +145,18 @@ class _Views:
         if (table, column) == ("host_facts", "value") and self._redactor.policy.kept.vendors:
             return f"CASE WHEN {_VENDOR} THEN {name} ELSE {replaced} END"
         return replaced
+
+    def _fact_function(self) -> str:
+        """Name of the function that replaces what hosts disclose, from the value, the fact and its source."""
+        if not self._facts:
+            known = functools.lru_cache(KNOWN)(functools.partial(replaced_fact, self._redactor))
+
+            def replace(value: str, fact: str, source: str) -> str | None:
+                return known(value, fact, source)
+
+            self._facts = "redacted_fact"
+            self._con.create_function(self._facts, replace, ["VARCHAR", "VARCHAR", "VARCHAR"], "VARCHAR")
+        return self._facts
 
     def _function(self, kind: Kind | None, method: Method, sql_type: str) -> str:
         name = self._functions.get((kind, method, sql_type))
@@ -153,7 +170,7 @@ class _Views:
 
 def _shifted(name: str, span_ns: int) -> str:
     moved = f"greatest(least(epoch_ns({name})::HUGEINT + {span_ns}, {_MOST}), {_LEAST})::BIGINT"
-    return f"CASE WHEN epoch_ns({name}) = 0 THEN {name} ELSE make_timestamp_ns({moved}) END"
+    return f"CASE WHEN epoch_ns({name}) <> 0 THEN make_timestamp_ns({moved}) ELSE {name} END"
 
 
 def _remembering(replace: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -9,7 +9,8 @@ import pytest
 
 from rustnet.cli import redaction_options
 from rustnet.cli.main import State
-from rustnet.cli.redaction_options import KEY_FILE, new_redactor, redactor_of, with_policies
+from rustnet.cli.optional_values import with_values
+from rustnet.cli.redaction_options import KEY_FILE, new_redactor, redactor_of
 from rustnet.config import Config
 from rustnet.errors import UsageError
 from rustnet.records import Kind
@@ -32,7 +33,7 @@ from rustnet.records import Kind
     ],
 )
 def test_the_next_word_is_the_policy_only_if_it_names_one(given: list[str], meant: list[str]) -> None:
-    assert with_policies(given) == meant
+    assert with_values(given) == meant
 
 
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> State:

@@ -114,7 +114,7 @@ def marks(text: str) -> list[str]:
 
 
 def has_option(name: str) -> bool:
-    command = importlib.import_module(f"rustnet.cli.commands.{name}").command
+    command = importlib.import_module(f"rustnet.cli.commands.{name.replace('-', '_')}").command
     return any("--redact" in parameter.opts for parameter in command.params)
 
 

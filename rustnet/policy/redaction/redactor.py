@@ -82,7 +82,8 @@ class Redactor:
             Method.HIDE: lambda text: REDACTED if text else text,
         }
 
-        self._methods: dict[Kind | None, Method] = {None: policy.methods[Kind.MIXED], **dict(policy.methods)}
+        self._methods: dict[Kind | None, Method] = {None: policy.methods[Kind.MIXED]}
+        self._methods.update(policy.methods.items())
         if self.moments.span_ns:
             self._methods[Kind.TIME] = Method.SHIFT
         if policy.numbers.ports:

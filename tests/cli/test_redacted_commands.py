@@ -135,13 +135,14 @@ def test_the_marks_are_shown_without_it(command: str, session: str, capfd: pytes
 def test_nothing_of_the_session_is_shown(
     command: str, policy: str, session: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    for words in READING[command]:
+    for words in READING[command] if policy == "share" else READING[command][:1]:
         if command == "show":
             forms = [""]
         elif command == "stats" and not words:
             forms = ["table", "markdown"]
         else:
-            forms = list(FORMATS) if policy == "share" and command == "flows" else ["table", "json"]
+            forms = ["table", "json"] if policy == "share" else ["json"]
+            forms = list(FORMATS) if policy == "share" and command == "flows" else forms
         for form in forms:
             chosen = ["-f", form] if form else []
             code, shown = run(capfd, command, session, *words, *chosen, f"--redact={policy}")

@@ -1,5 +1,7 @@
 """What all rewriters of payloads have in common, on real messages of every protocol that rustnet reads."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +11,12 @@ from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_r
 from rustnet.export.redacted_packets.payloads.http import REASONS
 from rustnet.export.redacted_packets.payloads.lines import FTP, IMAP, IRC, POP3, SMTP
 from rustnet.export.redacted_packets.payloads.registry import PROTOCOLS
-from rustnet.policy.redaction import POLICIES, SHARE, STRICT, Policy
+from rustnet.policy.redaction import POLICIES, SHARE, STRICT, Method, Policy, Redactor
 from tests.dissect.samples import SAMPLES, Sample
 from tests.dissect.test_fuzz_dissectors import spliced
 from tests.export.payloads.support import (
     CLIENT,
+    KEY,
     SERVER,
     context,
     datagram,
@@ -106,6 +109,15 @@ def test_bytes_without_meaning(app: str, noise: bytes) -> None:
         assert noise[48:] not in after
         shown, _ = stream(noise, context(app, "tcp", 9, client=client))
         assert noise[48:] not in shown
+
+
+def test_columns_with_a_method_of_their_own() -> None:
+    """A policy that treats a column other than its kind says so of tables: of payloads nothing is kept then."""
+    one = Redactor(KEY, replace(SHARE, columns={"tls.sni": Method.HIDE, "http.uri": Method.KEEP}))
+    for app, kept in (("tls", False), ("smtp", False), ("http", False), ("ssh", True), ("dns", True)):
+        what = context(app, "tcp")
+        what.redactor = one
+        assert (stream_rewriter(what) is not None) == kept
 
 
 def test_other_apps_have_no_rewriter() -> None:

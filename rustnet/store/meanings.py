@@ -154,6 +154,27 @@ _Recorded = tuple[type, tuple[Column, ...]]
 _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name in (table_name(cls), *base_tables(cls))}
 
 
+FACT_KINDS = {
+    "mac": Kind.MAC, "hostname": Kind.HOST, "name": Kind.MIXED, "domain": Kind.HOST, "workgroup": Kind.HOST,
+    "vendor": Kind.SOFTWARE, "operating_system": Kind.SOFTWARE, "os_version": Kind.SOFTWARE, "software": Kind.SOFTWARE,
+    "user_agent": Kind.SOFTWARE, "model": Kind.SOFTWARE, "device_type": Kind.SOFTWARE, "hardware": Kind.SOFTWARE,
+    "description": Kind.SOFTWARE, "serial_number": Kind.IDENTIFIER, "role": Kind.WORD, "user": Kind.USER,
+    "vlan": Kind.NUMBER, "initial_ttl": Kind.NUMBER,
+}  # fmt: skip
+"""Kinds of `host_facts.value` by `fact`; of others it is mixed."""
+FACT_VALUE = ("host_facts", "value")
+"""The column whose kind depends on others."""
+FACT_COLUMNS = ("fact", "source")
+"""These other columns."""
+
+
+def kind_of_fact(fact: str, source: str) -> tuple[Kind, str]:
+    """Kind of a value of `host_facts`, and the name of a column that has such values."""
+    if fact == "vendor":
+        return (Kind.WORD, "") if source == "address" else (Kind.SOFTWARE, "vendor" if source == "ieee" else "")
+    return FACT_KINDS.get(fact, Kind.MIXED), ""
+
+
 @functools.cache
 def protocol_tables() -> tuple[type, ...]:
     """Record classes of the protocols' tables."""

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from rustnet.query.session import Session
 
 
-def write_zeek(session: "Session", folder: "ExportFolder", *, as_json: bool) -> list[str]:
-    """Write a session as Zeek's logs, as TSV or JSON; returns sentences on what has no place in them."""
+def write_zeek(session: "Session", folder: "ExportFolder", style: str = "tsv") -> list[str]:
+    """Write a session as Zeek's logs, in the style `tsv` or `json`; returns sentences on what has no place in them."""
     present = session.columns()
     span = _span(session)
     for log in LOGS:
         if can_be_written(log, present):
-            write_log(session, folder, log, present, span, as_json=as_json)
+            write_log(session, folder, log, present, span, as_json=style == "json")
     return _remarks(session, present)
 
 

@@ -1,7 +1,7 @@
 """Keys of redaction: the same key gives the same replacements, in any session; another key gives others.
 
-A key is random for one run of the program, or of a file of the user's, so that what was shared of several cases can be
-joined. It is never stored in a session and never written to an output.
+A key is of a file of the user's, so that what was shared of several cases can be joined, or random for one run of the
+program. It is never stored in a session and never written to an output.
 """
 
 import hashlib

@@ -79,8 +79,9 @@ Other replacements begin with a mark and end with {LENGTH} symbols, the same for
 """
 
 _LIMITS = f"""
-In a host's name each label has its own replacement, whatever its case. By policy the last label (`com`, `co.uk`) and
-labels that are the same everywhere (`www`, `mail`, `_ldap`, `in-addr`) stay, but never the one before the last label.
+In a host's name each label has its own replacement, whatever its case. By policy the public suffix (`com`, `co.uk`) and
+labels that are the same everywhere (`www`, `mail`, `_ldap`, `in-addr`) stay, but never the one below a public suffix,
+and not those of suffixes that somebody has registered (`github.io`) or that belong to one organisation (`bmw`).
 An address in the place of a name, or in the name for a reverse lookup, is replaced as an address.
 
 ## What it does not protect

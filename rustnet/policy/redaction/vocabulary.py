@@ -9,20 +9,16 @@ def _words(text: str) -> frozenset[str]:
 
 
 SUFFIXES = _words("""
-    aero app arpa biz blog cat cloud com coop dev edu example gov home info int internal intranet invalid io jobs lan
-    local localdomain localhost mil mobi museum name net network onion online org page post pro shop site store tech
-    tel test top travel web wiki xyz
+    academy aero agency app arpa art bar bet biz blog cat center chat city click cloud club com community company
+    consulting coop corp dating design dev digital earth edu education email energy events example expert finance fit
+    foundation fun games global gov group guru health home hosting house icu info institute int intranet internal
+    international invalid io jobs lan life link live local localdomain localhost lol love ltd market marketing media
+    mil mobi money museum name net network news ninja one onion online org page party photography photos pics plus post
+    press pro rocks run sale school science security services shop show site social software solutions space store
+    studio support systems team tech technology tel test today tools top travel tv university video vip watch web
+    website wiki win work works world xyz zone
 """)
-"""Last labels of names; those of two letters are countries' and stay too."""
-SECOND_SUFFIXES = _words("""
-    ac.at ac.id ac.in ac.jp ac.kr ac.nz ac.uk ac.za ad.jp co.at co.id co.il co.in co.jp co.kr co.nz co.uk co.za com.ar
-    com.au com.br com.cn com.co com.eg com.hk com.mx com.my com.pe com.pl com.ru com.sa com.sg com.tr com.tw com.ua
-    com.ve com.vn edu.au edu.cn edu.pl edu.tw go.id go.jp go.kr gob.ar gob.mx gov.au gov.br gov.cn gov.in gov.pl
-    gov.tr gov.tw gov.ua gov.uk gov.vn gov.za govt.nz gv.at ltd.uk me.uk ne.jp net.au net.br net.cn net.in net.nz
-    net.pl net.uk nhs.uk or.at or.jp or.kr org.au org.br org.cn org.in org.mx org.nz org.pl org.uk org.za plc.uk
-    sch.uk
-""")
-"""Last two labels under which names are registered."""
+"""Last labels of names that stay; those of registries stay too (`suffixes`)."""
 HOST_LABELS = _words("""
     * _afpovertcp _airplay _airport _amt _appletv _autodiscover _companion-link _device-info _dmarc _dns _dns-sd
     _domainkey _ftp _gc _googlecast _gss-tsig _hap _homekit _http _https _imap _imaps _ipp _ipps _jabber _kerberos

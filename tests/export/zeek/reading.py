@@ -18,7 +18,7 @@ Rows = list[dict[str, Any]]
 def export(session: Path, target: Path, *, as_json: bool = False) -> list[str]:
     """Export a session; returns the remarks."""
     with rustnet.open(session) as reader, ExportFolder(target) as folder:
-        remarks = write_zeek(reader, folder, as_json=as_json)
+        remarks = write_zeek(reader, folder, "json" if as_json else "tsv")
         folder.publish()
     return remarks
 

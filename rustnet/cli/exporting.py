@@ -69,7 +69,7 @@ FORMATS: Mapping[str, Format] = {
 }
 """Formats by name, in the order in which they are written."""
 
-LEAK_SCAN = ""
+LEAK_SCAN = "rustnet.export.leaks:scan"
 """Function of the leak scan: gets the session that was given, the directory and the redactor; returns what leaks."""
 
 

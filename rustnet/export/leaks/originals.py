@@ -2,13 +2,15 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.leaks import sought
 from rustnet.export.leaks.hashes import HashSet, Windows
 from rustnet.export.leaks.sought import SOUGHT, Part
 from rustnet.records import Kind
-from rustnet.store.meanings import kind_of
+from rustnet.store.meanings import FACT_COLUMNS, FACT_VALUE, kind_of, kind_of_fact
+from rustnet.store.redacted_facts import by_fact
 from rustnet.store.schema import FLOWS_ENDED, FLOWS_OPEN, INPUT, VIEWS, quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -217,11 +219,12 @@ def collect(
         for name in (table, *names):
             originals.add(Kind.WORD, name)
     # Words of values that stay are needed first.
-    groups = sorted(_groups(session).items(), key=lambda item: SOUGHT[item[0][0]] is not None)
-    for (kind, name, sql_type), columns in groups:
+    groups, facts = _groups(session), _facts(session, redactor)
+    for group in sorted(groups | facts, key=lambda group: SOUGHT[group[0]] is not None):
+        kind, name, sql_type = group
         if step is not None:
             step(kind.value)
-        for value in _distinct(session, columns):
+        for value in chain(facts.get(group, ()), _distinct(session, groups.get(group, []))):
             originals.add(kind, value, name, sql_type)
             if originals.count >= MOST:
                 originals.complete = False
@@ -231,12 +234,16 @@ def collect(
         f"SELECT DISTINCT substr(key, {len(INPUT) + 1}) FROM meta WHERE key LIKE {quote_literal(INPUT + '%')}"  # noqa: S608 -- our own words
     ).rows:
         originals.add(Kind.PATH, path)
-    if pairs:
-        for table in (FLOWS_ENDED, FLOWS_OPEN):
-            for first, second in _rows(session, f"SELECT DISTINCT src_ip, dst_ip FROM {table} WHERE src_ip LIKE '%.%'"):  # noqa: S608
-                originals.add_pair(first, second or "")
+    for first, second in _pairs(session) if pairs else ():
+        originals.add_pair(first, second or "")
     originals.seal()
     return originals
+
+
+def _pairs(session: "Session") -> Iterator[tuple[str, str | None]]:
+    """Ends of flows next to each other."""
+    for table in (FLOWS_ENDED, FLOWS_OPEN):
+        yield from _rows(session, f"SELECT DISTINCT src_ip, dst_ip FROM {table} WHERE src_ip LIKE '%.%'")  # noqa: S608
 
 
 def _groups(session: "Session") -> dict[Group, list[tuple[str, str, str]]]:
@@ -246,6 +253,8 @@ def _groups(session: "Session") -> dict[Group, list[tuple[str, str, str]]]:
         if table in VIEWS or table in ("meta", "migrations"):
             continue
         for column, sql_type in columns.items():
+            if (table, column) == FACT_VALUE:
+                continue
             kind = kind_of(table, column) or Kind.MIXED
             text = sql_type.startswith("VARCHAR") or "(" in sql_type
             if SOUGHT[kind] is None and not text:
@@ -256,8 +265,21 @@ def _groups(session: "Session") -> dict[Group, list[tuple[str, str, str]]]:
     return groups
 
 
+def _facts(session: "Session", redactor: "Redactor") -> dict[Group, list[str]]:
+    """What hosts disclose, by the kind of each."""
+    table, column = FACT_VALUE
+    own = by_fact(redactor, table, column)
+    groups: dict[Group, list[str]] = {}
+    if table in session.columns():
+        shown = ", ".join((column, *FACT_COLUMNS))
+        for value, fact, source in _rows(session, f"SELECT DISTINCT {shown} FROM {table}"):  # noqa: S608 -- our own
+            kind, name = kind_of_fact(fact, source) if own else (Kind.MIXED, "")
+            groups.setdefault((kind, name, ""), []).append(value)
+    return groups
+
+
 def _distinct(session: "Session", columns: list[tuple[str, str, str]]) -> Iterator[Any]:
-    selects = []
+    selects = ["SELECT NULL AS value WHERE false"]
     for table, column, sql_type in columns:
         name = quote_identifier(column)
         shown = f"unnest({name})" if sql_type.endswith("[]") and sql_type.count("[") == 1 else name

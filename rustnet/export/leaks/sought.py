@@ -12,6 +12,7 @@ from rustnet import i18n
 from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.pseudonyms import PSEUDONYM
 from rustnet.records import Kind
+from rustnet.store.meanings import described_columns
 
 
 class Part(enum.Flag):
@@ -125,6 +126,8 @@ def program_words() -> frozenset[str]:
                     words.update(words_of(line))
     for kind in Kind:
         words.update(words_of(kind.value))
+    for text in described_columns():
+        words.update(words_of(text))
     return frozenset(words) | common_words()
 
 

@@ -8,7 +8,8 @@ from rustnet.export.leaks.searching import Hit, Searcher, Verdict
 from rustnet.export.leaks.sought import SOUGHT, Part
 from rustnet.query.kinds import kinds_of
 from rustnet.records import Kind
-from rustnet.store.meanings import kind_of
+from rustnet.store.meanings import FACT_COLUMNS, kind_of
+from rustnet.store.redacted_facts import by_fact, replaced_fact
 from rustnet.store.schema import quote_identifier
 
 if TYPE_CHECKING:
@@ -152,19 +153,26 @@ class TableScan:
         redactor = self._searcher.originals.redactor
         leaks: dict[Hit, int] = {}
         known: dict[Any, Any] = {}
-        with self._session.stream(f"SELECT {quote_identifier(column)} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
-            originals = (row[0] for batch in rows.batches() for row in batch)
+        fact = by_fact(redactor, table, column)
+        shown = ", ".join(map(quote_identifier, (column, *(FACT_COLUMNS if fact else ()))))
+        with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
+            originals = (row if fact else row[0] for batch in rows.batches() for row in batch)
             for number, (original, value) in enumerate(zip(originals, self._tables.values(table, column), strict=False), 1):
                 elements = value if isinstance(value, list) else [value]
                 if not any(element in by_value for element in elements):
                     continue
                 if not self._searcher.originals.known_key:
-                    if value == original or str(value) == str(original):
+                    bare = original[0] if fact else original
+                    if value == bare or str(value) == str(bare):
                         leaks.setdefault(next(by_value[each] for each in elements if each in by_value), number)
                     continue
                 key = tuple(original) if isinstance(original, list) else original
                 if key not in known:
-                    known[key] = redactor.value(kind, original, column, own[column])
+                    known[key] = (
+                        replaced_fact(redactor, *original)
+                        if fact
+                        else redactor.value(kind, original, column, own[column])
+                    )
                 expected = known[key]
                 if expected != value and str(expected) != str(value):
                     hit = next(by_value[element] for element in elements if element in by_value)

@@ -103,7 +103,8 @@ class Base:
         """
         out = self.out
         out[at : at + 2] = b"\0\0"
-        rest = (remainder(out, start, kept) + pseudo) % 0xFFFF
+        number = int.from_bytes(out[start:kept])
+        rest = ((number << 8 if kept - start & 1 else number) + pseudo) % 0xFFFF
         value = 0xFFFF - rest if rest else 0
         if never_zero and value == 0:
             value = 0xFFFF

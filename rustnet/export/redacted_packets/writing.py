@@ -191,6 +191,7 @@ class _Rewriting:
         )
         data, notes, counts = frames.data, frames.notes, self._counts
         moment, rewrite = self._redactor.moment_ns, self._rewriter.rewrite
+        interfaces: dict[tuple[int, int], Interface] = {}
         for i in range(count):
             if link[i] in _NOT_PACKETS:
                 counts.dropped["not_packets"] += 1
@@ -204,7 +205,10 @@ class _Rewriting:
             start = offset[i]
             kept = rewrite(bytes(data[start : start + captured[i]]), link[i])
             key = interface[i]
-            writer.put(key, _interface(source, key, link[i]), moment(ts[i]), kept, max(length[i], len(kept)), flags)
+            known = interfaces.get((key, link[i]))
+            if known is None:
+                known = interfaces[key, link[i]] = _interface(source, key, link[i])
+            writer.put(key, known, moment(ts[i]), kept, max(length[i], len(kept)), flags)
 
     def _context(self, protocol: str, source: int, destination: int) -> PayloadContext:
         """What is known of a payload: its flow, if it is one between these ports."""

@@ -42,7 +42,7 @@ class RedactedWriter(PcapngWriter):
         self._described = {}
         self._spans = {}
 
-    def put(self, key: int, interface: Interface, ts: int, data: memoryview, length: int, flags: int) -> None:
+    def put(self, key: int, interface: Interface, ts: int, data: bytes | memoryview, length: int, flags: int) -> None:
         """Append a packet of an interface; the bytes are written by `flush`."""
         number = self._interface_of.get(key) if ts >= 0 else None
         if number is None:

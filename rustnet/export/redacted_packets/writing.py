@@ -10,10 +10,10 @@ from rustnet.errors import InputError, UsageError
 from rustnet.export.captured import Originals
 from rustnet.export.originals import REMOVED
 from rustnet.export.redacted_packets.binary import BinaryAddresses
+from rustnet.export.redacted_packets.common import CommonRewriter
 from rustnet.export.redacted_packets.container import RedactedWriter
 from rustnet.export.redacted_packets.counts import PacketCounts
 from rustnet.export.redacted_packets.known import KnownFlows
-from rustnet.export.redacted_packets.link import PacketRewriter
 from rustnet.export.redacted_packets.payload import PayloadContext
 from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
 from rustnet.export.redacted_packets.streams import Streams
@@ -160,7 +160,7 @@ class _Rewriting:
         self._addresses = BinaryAddresses(redactor)
         self._counts = counts
         self._flows = KnownFlows(session, capture_id, redactor, self._addresses)
-        self._rewriter = PacketRewriter(redactor, self._addresses, counts)
+        self._rewriter = CommonRewriter(redactor, self._addresses, counts)
         self._rewriter.payload = self._datagram
         self._rewriter.segment = self._segment
         self._streams = Streams(stream_rewriter)
@@ -271,7 +271,7 @@ class _Rewriting:
 
     def collect(self, part: _Part, most: int) -> None:
         """Put together the connections of one part of the capture whose payload is rewritten."""
-        collector = PacketRewriter(self._redactor, self._addresses, PacketCounts())
+        collector = CommonRewriter(self._redactor, self._addresses, PacketCounts())
         collector.segment = self._collect
         self._collector = collector
         source = part.open()

@@ -27,7 +27,7 @@ FIELDS: dict[str, Any] = {
     "dns": {
         "version": int, "type": str, "id": int, "flags": str, "qr": bool, "aa": bool, "rd": bool, "ra": bool,
         "rrname": str, "rrtype": str, "rcode": str, "answers": [_RECORD],
-        "grouped": dict.fromkeys(("A", "AAAA", "CNAME", "MX", "PTR", "TXT"), [str]),
+        "grouped": {kind: [str] for kind in ("A", "AAAA", "CNAME", "MX", "PTR", "TXT")},
     },
     "http": {
         "hostname": str, "http_port": int, "url": str, "http_user_agent": str, "http_content_type": str,

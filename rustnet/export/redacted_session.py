@@ -22,6 +22,7 @@ from rustnet.store.redacted import JOINED
 from rustnet.store.redacted_copy import CopiedColumn, Count, SessionCopy
 from rustnet.store.redacted_facts import by_fact, replaced_fact
 from rustnet.store.schema import INPUT, VIEWS, all_tables, base_tables, quote_identifier
+from rustnet.store.session import explained
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
 if typing.TYPE_CHECKING:
@@ -104,7 +105,8 @@ def copy(session: Session, path: Path, redactor: Redactor | None, progress: Prog
         with SessionCopy(path, source) as target:
             call = Caller(pool, target.con.interrupt, None)
             work = _Work(session, target, source is not None, redactor, progress)
-            return call(work.run)
+            with explained(Path(path.name)):
+                return call(work.run)
 
 
 class _Work:
@@ -193,7 +195,7 @@ class _Work:
         """What becomes of a column."""
         name, sql_type = column.name, column.sql_type
         place = FLOWS_ENDED if table.name == "flows" else table.name
-        required = self.target.columns(place)[name][1]
+        required = not self.target.columns(place)[name][1]
         redactor = self.redactor
         if redactor is None or redactor.stays(column.kind, name, sql_type, table.name):
             return CopiedColumn(name, sql_type, required)

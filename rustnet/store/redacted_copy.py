@@ -14,6 +14,7 @@ import numpy as np
 
 from rustnet.columnar import Column, lists, texts
 from rustnet.policy.redaction import REDACTED
+from rustnet.store import objects
 from rustnet.store import session as store
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.meanings import protocol_tables
@@ -66,7 +67,7 @@ class SessionCopy:
     def __init__(self, target: Path, source: Path | None) -> None:
         self.path = target
         self.con = store.create_or_open(target, protocol_tables(), memory_limit=MEMORY, source=source)
-        self._tables = store.columns_of(self.con)
+        self._tables = objects.read_contents(self.con, store.ATTACHED).shapes
 
     def __enter__(self) -> typing.Self:
         return self
@@ -75,7 +76,7 @@ class SessionCopy:
         store.close(self.con)
 
     def columns(self, table: str) -> dict[str, tuple[str, bool]]:
-        """Columns of a table in the new session: type, and whether they must not be NULL."""
+        """Columns of a table in the new session: type, and whether they may be NULL."""
         return self._tables.get(table, {})
 
     def stage(self, columns: Mapping[str, str], batches: Iterable[Sequence[Sequence[Any]]]) -> str:

@@ -1,9 +1,9 @@
 """Measure the redaction of a large session: ``python -m benchmarks.redaction``.
 
-The session is that of `benchmarks.queries`, by default 1,000,000 flows and 10,000,000 packets, with a Community ID for
-each flow, as real sessions have. It is redacted in a process of its own, whose largest memory counts; `--whole` measures
-the command with its leak scan. Processor time is that of all threads: on a machine that does something else it says more
-than the seconds.
+The session is that of `benchmarks.queries`, by default 1,000,000 flows and 10,000,000 packets, with a Community ID
+for each flow, as real sessions have. It is redacted in a process of its own, whose largest memory counts; `--whole`
+measures the command with its leak scan. Processor time is that of all threads: on a machine that does something else
+it says more than the seconds.
 """
 
 import argparse

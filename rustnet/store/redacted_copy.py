@@ -74,6 +74,7 @@ class SessionCopy:
     def __init__(self, target: Path, source: Path | None) -> None:
         self.path = target
         self.con = store.create_or_open(target, protocol_tables(), memory_limit=MEMORY, source=source)
+        self.con.execute("SET enable_progress_bar = false")  # DuckDB shows one in notebooks
         self._second = store.session_cursor(self.con)
         self._tables = objects.read_contents(self.con, store.ATTACHED).shapes
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rustnet.export.redacted_packets.base import WRONG
 from rustnet.export.redacted_packets.binary import BinaryAddresses
+from rustnet.export.redacted_packets.common import CommonRewriter
 from rustnet.export.redacted_packets.counts import CUT_REASONS, PacketCounts
 from rustnet.export.redacted_packets.link import PacketRewriter
 from rustnet.export.redacted_packets.sctp import crc32c
@@ -47,9 +48,9 @@ def redactor_of(policy: str) -> Redactor:
     return Redactor(KEY, POLICIES[policy])
 
 
-def rewriter(policy: Policy = SHARE) -> PacketRewriter:
+def rewriter(policy: Policy = SHARE) -> CommonRewriter:
     redactor = redactor_of(policy.name)
-    return PacketRewriter(redactor, BinaryAddresses(redactor), PacketCounts())
+    return CommonRewriter(redactor, BinaryAddresses(redactor), PacketCounts())
 
 
 def rewritten(name: str, mark: bytes = MARK, policy: Policy = SHARE) -> bytes:
@@ -260,6 +261,25 @@ def test_hostile_packets(given_packet: tuple[bytes, int, bool]) -> None:
     if its_own:  # else numbers of another header may be the same bytes
         assert SENDER_MAC not in shown
         assert RECEIVER_MAC not in shown
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated(), st.booleans())
+def test_frequent_packets_are_rewritten_as_all_others(
+    given_packet: tuple[bytes, int, bool], some_payload: bool
+) -> None:
+    results = []
+    for kind in (CommonRewriter, PacketRewriter):
+        tool = kind(redactor_of("share"), BinaryAddresses(redactor_of("share")), PacketCounts())
+        if some_payload:
+
+            def keep(start: int, stop: int, *_numbers: int, tool: PacketRewriter = tool) -> int:
+                tool.out[start : start + 3] = b"abc"[: stop - start]
+                return min(start + 3, stop)
+
+            tool.segment = tool.payload = keep
+        results.append((bytes(tool.rewrite(*given_packet[:2])), tool.counts))
+    assert results[0] == results[1]
 
 
 @settings(max_examples=300, deadline=None)

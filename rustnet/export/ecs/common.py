@@ -95,7 +95,9 @@ class Common:
             "destination": destination,
             "observer": self._observer(row["f.capture_id"], row["f.interface"]),
             "related": related,
-            "labels": {"flow_id": str(row["f.flow_id"]), "capture_id": str(row["f.capture_id"])},
+            "labels": {
+                name: str(row[f"f.{name}"]) for name in ("flow_id", "capture_id") if row[f"f.{name}"] is not None
+            },
         }
 
     def _make_observer(self, capture: int, number: int) -> Fields:

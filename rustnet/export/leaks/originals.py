@@ -2,7 +2,6 @@
 
 import struct
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.leaks import sought
@@ -22,8 +21,8 @@ MOST = 20_000_000
 KINDS = tuple(Kind)
 _BATCH = 20_000
 
-Group = tuple[Kind, str, str]
-"""Kind, name where the policy depends on it, and type of columns whose values are collected together."""
+Group = tuple[Kind, str, str, str]
+"""Kind, type of numbers, and name and table where the policy depends on them, of columns collected together."""
 
 
 def number_of(kind: Kind) -> int:
@@ -54,43 +53,43 @@ class Originals:
 
     # ---- collecting ------------------------------------------------------------------------------------------------
 
-    def add(self, kind: Kind, value: Any, name: str = "", sql_type: str = "") -> None:
+    def add(self, kind: Kind, value: Any, name: str = "", sql_type: str = "", table: str = "") -> None:
         """Add a value of a column."""
         part = SOUGHT[kind]
         if isinstance(value, str):
             if part is None:
                 self._allow(value)
             elif value:
-                self._add_text(kind, part, value, name)
+                self._add_text(kind, part, value, name, table)
         elif part is not None and isinstance(value, int) and not isinstance(value, bool):
-            self._add_number(kind, value, sql_type)
+            self._add_number(kind, value, sql_type, name, table)
 
     def _allow(self, text: str) -> None:
         for word in sought.words_of(text):
             self.allowed.add(hash(word))
 
-    def _add_text(self, kind: Kind, part: Part, text: str, name: str) -> None:
+    def _add_text(self, kind: Kind, part: Part, text: str, name: str, table: str) -> None:
         at = _NUMBERS[kind]
         if kind is Kind.ADDRESS and "/" not in text and self._add_addresses(at, text.lower()):
             return
-        replacement = self.redactor.value(kind, text, name)
+        replacement = str(self.redactor.value(kind, text, name, table=table))
         if replacement == text:
             self._allow(text)
             return
         self.count += 1
         if Part.ADDRESSES in part and self._add_addresses(at, text.lower()) and "/" in text:
-            self.networks.update(number for number, *_ in sought.addresses_in(str(replacement).lower()))
+            self.networks.update(number for number, *_ in sought.addresses_in(replacement.lower()))
         hardware = Part.HARDWARE in part and self._add_hardware(at, text.lower())
         self.whole.add(hash((at, text)), at)
         self.replaced.add(hash((at, replacement)), at)
         if Part.WORDS in part and not (kind is Kind.MAC and hardware):
-            self._add_words(at, text, sought.words_of(replacement))
+            self._add_words(at, text, replacement)
         if Part.WHOLE in part and len(text) >= sought.SHORTEST_ANYWHERE and not text.isdigit():
             self.texts.add(text.lower().encode("utf-8", "replace"), at)
 
-    def _add_words(self, at: int, text: str, left: set[str]) -> None:
-        """Add the words of a text; ``left``: those of its replacement."""
-        words = sought.words_of(text)
+    def _add_words(self, at: int, text: str, replacement: str) -> None:
+        """Add the words of a text, but for composed ones that are in its replacement too."""
+        words, left = sought.words_of(text), sought.words_of(replacement)
         if "xn--" in text.lower():
             words |= {sought.unicode_of(word) for word in words if word.startswith("xn--")}
         strong = [word for word in words if not sought.is_weak(word)]
@@ -101,7 +100,7 @@ class Originals:
             encoded = word.encode("utf-8", "replace")
             if len(encoded) >= sought.SHORTEST_ANYWHERE:
                 self.texts.add(encoded, at)
-        if not strong and (phrase := sought.phrase_of(text)):
+        if not strong and (phrase := sought.phrase_of(text)) and phrase not in sought.phrases_of(replacement):
             self.phrases.add(hash(phrase), at)
 
     def _add_addresses(self, at: int, lower: str) -> bool:
@@ -139,12 +138,12 @@ class Originals:
                 self.cards.add(number.to_bytes(6), at)
         return present
 
-    def _add_number(self, kind: Kind, value: int, sql_type: str) -> None:
+    def _add_number(self, kind: Kind, value: int, sql_type: str, name: str, table: str) -> None:
         at = _NUMBERS[kind]
         if kind is Kind.ADDRESS_NUMBER or sql_type == "UHUGEINT":
             self._add_address(at, value, is_v4=False)
             return
-        replacement = self.redactor.value(kind, value, "", sql_type)
+        replacement = self.redactor.value(kind, value, name, sql_type, table)
         if replacement != value:
             self.count += 1
             self.whole.add(hash((at, value)), at)
@@ -219,67 +218,63 @@ def collect(
         for name in (table, *names):
             originals.add(Kind.WORD, name)
     # Words of values that stay are needed first.
-    groups, facts = _groups(session), _facts(session, redactor)
-    for group in sorted(groups | facts, key=lambda group: SOUGHT[group[0]] is not None):
-        kind, name, sql_type = group
+    groups = sorted(_groups(session, redactor).items(), key=lambda item: SOUGHT[item[0][0]] is not None)
+    for (kind, sql_type, name, own_table), columns in groups:
         if step is not None:
             step(kind.value)
-        for value in chain(facts.get(group, ()), _distinct(session, groups.get(group, []))):
-            originals.add(kind, value, name, sql_type)
+        for value in _distinct(session, columns):
+            originals.add(kind, value, name, sql_type, own_table)
             if originals.count >= MOST:
                 originals.complete = False
                 break
         originals.allowed.seal()
+    if by_fact(redactor, *FACT_VALUE):
+        _add_facts(session, originals)
     for (path,) in session.execute_own(
         f"SELECT DISTINCT substr(key, {len(INPUT) + 1}) FROM meta WHERE key LIKE {quote_literal(INPUT + '%')}"  # noqa: S608 -- our own words
     ).rows:
         originals.add(Kind.PATH, path)
-    for first, second in _pairs(session) if pairs else ():
-        originals.add_pair(first, second or "")
+    if pairs:
+        for table in (FLOWS_ENDED, FLOWS_OPEN):
+            for first, second in _rows(session, f"SELECT DISTINCT src_ip, dst_ip FROM {table} WHERE src_ip LIKE '%.%'"):  # noqa: S608
+                originals.add_pair(first, second or "")
     originals.seal()
     return originals
 
 
-def _pairs(session: "Session") -> Iterator[tuple[str, str | None]]:
-    """Ends of flows next to each other."""
-    for table in (FLOWS_ENDED, FLOWS_OPEN):
-        yield from _rows(session, f"SELECT DISTINCT src_ip, dst_ip FROM {table} WHERE src_ip LIKE '%.%'")  # noqa: S608
+def _add_facts(session: "Session", originals: Originals) -> None:
+    """Add what hosts disclose, each by the kind of its fact."""
+    table, value = FACT_VALUE
+    if table not in session.columns():
+        return
+    names = ", ".join(map(quote_identifier, (value, *FACT_COLUMNS)))
+    for text, fact, source in _rows(session, f"SELECT DISTINCT {names} FROM {table} WHERE {value} IS NOT NULL"):  # noqa: S608
+        kind, name = kind_of_fact(fact or "", source or "")
+        originals.add(kind, text, name)
 
 
-def _groups(session: "Session") -> dict[Group, list[tuple[str, str, str]]]:
+def _groups(session: "Session", redactor: "Redactor") -> dict[Group, list[tuple[str, str, str]]]:
     """Columns whose values are collected together: table, column and type of each."""
     groups: dict[Group, list[tuple[str, str, str]]] = {}
     for table, columns in session.columns().items():
         if table in VIEWS or table in ("meta", "migrations"):
             continue
         for column, sql_type in columns.items():
-            if (table, column) == FACT_VALUE:
-                continue
             kind = kind_of(table, column) or Kind.MIXED
             text = sql_type.startswith("VARCHAR") or "(" in sql_type
             if SOUGHT[kind] is None and not text:
                 continue
-            name = column if kind is Kind.SOFTWARE and column == "vendor" else ""
-            group = kind, name, "" if text else sql_type.removesuffix("[]")
+            own = f"{table}.{column}" in redactor.policy.columns
+            if (table, column) == FACT_VALUE and not own:
+                continue
+            name = column if own or (kind is Kind.SOFTWARE and column == "vendor") else ""
+            group = kind, "" if text else sql_type.removesuffix("[]"), name, table if own else ""
             groups.setdefault(group, []).append((table, column, sql_type))
     return groups
 
 
-def _facts(session: "Session", redactor: "Redactor") -> dict[Group, list[str]]:
-    """What hosts disclose, by the kind of each."""
-    table, column = FACT_VALUE
-    own = by_fact(redactor, table, column)
-    groups: dict[Group, list[str]] = {}
-    if table in session.columns():
-        shown = ", ".join((column, *FACT_COLUMNS))
-        for value, fact, source in _rows(session, f"SELECT DISTINCT {shown} FROM {table}"):  # noqa: S608 -- our own
-            kind, name = kind_of_fact(fact, source) if own else (Kind.MIXED, "")
-            groups.setdefault((kind, name, ""), []).append(value)
-    return groups
-
-
 def _distinct(session: "Session", columns: list[tuple[str, str, str]]) -> Iterator[Any]:
-    selects = ["SELECT NULL AS value WHERE false"]
+    selects = []
     for table, column, sql_type in columns:
         name = quote_identifier(column)
         shown = f"unnest({name})" if sql_type.endswith("[]") and sql_type.count("[") == 1 else name

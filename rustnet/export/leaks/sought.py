@@ -11,8 +11,9 @@ from ipaddress import IPv6Address, ip_address
 from rustnet import i18n
 from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.pseudonyms import PSEUDONYM
-from rustnet.records import Kind
-from rustnet.store.meanings import described_columns
+from rustnet.records import Kind, field_docs, kind_docs, table_name
+from rustnet.store.meanings import about_table, protocol_tables, text_of, unrecorded
+from rustnet.store.schema import all_tables
 
 
 class Part(enum.Flag):
@@ -126,9 +127,18 @@ def program_words() -> frozenset[str]:
                     words.update(words_of(line))
     for kind in Kind:
         words.update(words_of(kind.value))
-    for text in described_columns():
-        words.update(words_of(text))
     return frozenset(words) | common_words()
+
+
+@functools.cache
+def described_words() -> frozenset[str]:
+    """Words of the descriptions of kinds, tables and columns."""
+    texts = list(kind_docs().values())
+    for table, columns in unrecorded().items():
+        texts += [about_table(table), *(text_of(table, column) for column in columns)]
+    for cls, _leading in all_tables(protocol_tables()):
+        texts += [about_table(table_name(cls)), *field_docs(cls).values()]
+    return frozenset(words_of(" ".join(texts)))
 
 
 @functools.cache

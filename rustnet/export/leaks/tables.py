@@ -1,6 +1,6 @@
 """Looks into tables: databases, Parquet, CSV and lines of JSON, column by column."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.leaks.findings import Findings
@@ -8,8 +8,7 @@ from rustnet.export.leaks.searching import Hit, Searcher, Verdict
 from rustnet.export.leaks.sought import SOUGHT, Part
 from rustnet.query.kinds import kinds_of
 from rustnet.records import Kind
-from rustnet.store.meanings import FACT_COLUMNS, kind_of
-from rustnet.store.redacted_facts import by_fact, replaced_fact
+from rustnet.store.meanings import FACT_VALUE, kind_of
 from rustnet.store.schema import quote_identifier
 
 if TYPE_CHECKING:
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 CELLS = 1 << 22
 """Most characters of different values that are looked through together."""
+FLOW = "flow_id"
+"""Column of tables whose rows are in the order of packets; others are looked into after them."""
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
@@ -35,8 +36,8 @@ class TableScan:
         self._findings = findings
         self._file = file
         self._tables = tables
-        self.aligned = True
-        """Tables of the same name and length have the same rows."""
+        self.aligned: Callable[[Collection[str]], bool] = lambda _columns: True
+        """Whether a table of the same name and length, with some columns, has the rows of the session's."""
         self.skip: Callable[[str, str, Kind | None], bool] = lambda _table, _column, _kind: False
         """Columns that are not looked into."""
         self.decided: set[str] = set()
@@ -46,7 +47,8 @@ class TableScan:
 
     def scan(self) -> None:
         """Look into all tables, and into what the file defines."""
-        for table, columns in self._tables.tables.items():
+        every = self._tables.tables
+        for table, columns in sorted(every.items(), key=lambda item: FLOW not in item[1]):
             if self._tables.count(table):
                 for column, sql_type in columns.items():
                     self._column(table, column, sql_type)
@@ -58,7 +60,7 @@ class TableScan:
                 self._findings.add(hit, self._file, "schema")
 
     def _column(self, table: str, column: str, sql_type: str) -> None:
-        kind = kind_of(table, column) or kinds_of((column,))[0]
+        kind = None if (table, column) == FACT_VALUE else kind_of(table, column) or kinds_of((column,))[0]
         plain = sql_type.removesuffix("[]")
         is_number = plain in _INTEGERS
         if self.skip(table, column, kind) or (not is_number and _has_no_text(plain)):
@@ -130,7 +132,8 @@ class TableScan:
                 )
         else:
             for hit in either:
-                self._findings.add(hit, self._file, place)
+                if hit.text not in self.decided:
+                    self._findings.add(hit, self._file, place)
             self.decided |= {hit.text for hit in either}  # named once, with its column
         placed = 0
         texts = set()
@@ -147,37 +150,42 @@ class TableScan:
     ) -> list[tuple[int, Hit]] | None:
         """Leaks among values that are originals and replacements, by the session's own rows; None without them."""
         own = self._session.columns().get(table)
-        if not self.aligned or own is None or column not in own or not self._same_length(table):
+        if own is None or column not in own or not self.aligned(own) or not self._same_length(table):
             return None
         by_value = {value: hit for hit, values in hits.items() for value in values}
-        redactor = self._searcher.originals.redactor
         leaks: dict[Hit, int] = {}
-        known: dict[Any, Any] = {}
-        fact = by_fact(redactor, table, column)
-        shown = ", ".join(map(quote_identifier, (column, *(FACT_COLUMNS if fact else ()))))
+        expected = self._expected(table, column, own[column], kind)
+        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        names = [*keys, column]
+        shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
-            originals = (row if fact else row[0] for batch in rows.batches() for row in batch)
-            for number, (original, value) in enumerate(zip(originals, self._tables.values(table, column), strict=False), 1):
-                elements = value if isinstance(value, list) else [value]
-                if not any(element in by_value for element in elements):
+            originals = (row for batch in rows.batches() for row in batch)
+            for number, (original, row) in enumerate(zip(originals, self._tables.rows(table, names), strict=False), 1):
+                value = row[-1]
+                elements = value if isinstance(value, list) else (value,)
+                held = next((by_value[element] for element in elements if element in by_value), None)
+                if held is None:
                     continue
-                if not self._searcher.originals.known_key:
-                    bare = original[0] if fact else original
-                    if value == bare or str(value) == str(bare):
-                        leaks.setdefault(next(by_value[each] for each in elements if each in by_value), number)
-                    continue
-                key = tuple(original) if isinstance(original, list) else original
-                if key not in known:
-                    known[key] = (
-                        replaced_fact(redactor, *original)
-                        if fact
-                        else redactor.value(kind, original, column, own[column])
-                    )
-                expected = known[key]
-                if expected != value and str(expected) != str(value):
-                    hit = next(by_value[element] for element in elements if element in by_value)
-                    leaks.setdefault(hit, number)
+                if any(str(one) != str(other) for one, other in zip(original[:-1], row[:-1], strict=True)):
+                    return None  # the rows are not those of the session
+                if not expected(original[-1], value):
+                    leaks.setdefault(held, number)
         return [(number, hit) for hit, number in leaks.items()]
+
+    def _expected(self, table: str, column: str, sql_type: str, kind: Kind | None) -> Callable[[Any, Any], bool]:
+        """Function that knows whether a value may be in the place of an original."""
+        originals = self._searcher.originals
+        known: dict[Any, Any] = {}
+
+        def same(original: Any, value: Any) -> bool:
+            if not originals.known_key:
+                return value != original and str(value) != str(original)
+            key = tuple(original) if isinstance(original, list) else original
+            if key not in known:
+                known[key] = originals.redactor.value(kind, original, column, sql_type, table)
+            return bool(known[key] == value or str(known[key]) == str(value))
+
+        return same
 
     def _same_length(self, table: str) -> bool:
         count = self._session.execute_own(f"SELECT count(*) FROM {quote_identifier(table)}").rows[0][0]  # noqa: S608

@@ -37,14 +37,16 @@ _NEEDED = (Kind.ADDRESS, Kind.MAC)
 _KEPT = (Kind.TIME, Kind.PORT, Kind.BYTES)
 
 
-def unwritable(policy: Policy) -> str:
-    """Sentence on why no packets can be written under a policy; empty if they can."""
+def check_policy(policy: Policy) -> None:
+    """Raise `UsageError` if no packets can be written under a policy."""
     hidden = [kind.value for kind in _NEEDED if policy.methods[kind] is Method.HIDE]
     hidden += [kind.value for kind in _KEPT if policy.methods[kind] is not Method.KEEP]
-    if not hidden:
-        return ""
-    words = _("packets cannot be written under the policy {policy}: it hides what their headers consist of ({kinds})")
-    return words.format(policy=policy.name, kinds=", ".join(hidden))
+    if hidden:
+        raise UsageError(
+            "packets cannot be written under the policy {policy}: it hides what their headers consist of ({kinds})",
+            policy=policy.name,
+            kinds=", ".join(hidden),
+        )
 
 
 def write_redacted_packets(
@@ -52,11 +54,11 @@ def write_redacted_packets(
 ) -> tuple[PacketCounts, list[str]]:
     """Write each capture of a session to a pcapng in a folder; returns counts, and sentences on what has no place.
 
-    Raises `InputError` if an original cannot be read, or is not the ingested one.
+    Raises `UsageError` for a policy that hides addresses, `InputError` if an original cannot be read, or is not the
+    ingested one.
     """
+    check_policy(redactor.policy)
     counts = PacketCounts()
-    if problem := unwritable(redactor.policy):
-        return counts, [problem]
     for capture in stored(session):
         with folder.create(f"packets/capture-{capture.capture_id}.pcapng") as stream:
             _write(session, capture, redactor, stream, sources, counts)
@@ -71,11 +73,7 @@ def write_redacted_pcapng(
     ``sources`` are current paths of originals. Raises `UsageError` for a policy that hides addresses, `InputError` if
     an original cannot be read, or is not the ingested one.
     """
-    if unwritable(redactor.policy):
-        raise UsageError(
-            "packets cannot be written under the policy {policy}: it hides what their headers consist of",
-            policy=redactor.policy.name,
-        )
+    check_policy(redactor.policy)
     counts = PacketCounts()
     for capture in stored(session):
         _write(session, capture, redactor, target_stream, sources, counts)

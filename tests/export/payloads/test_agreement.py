@@ -209,8 +209,10 @@ def test_http_values_and_bodies() -> None:
     request = (
         b"POST /payroll/run?token=SECRET1 HTTP/1.1\r\nHost: intranet.customer-site.com:8080\r\n"
         b"X-Customer: SECRET2\r\n"
-        b"Cookie: sid=SECRET3\r\nAuthorization: Bearer SECRET4\r\nContent-Type: text/plain; boundary=SECRET5\r\n"
-        b"Content-Length: 7\r\n\r\nSECRET6POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n7;SECRET7\r\nSECRET8\r\n"
+        b"Cookie: sid=SECRET3\r\nAuthorization: Bearer SECRET4\r\n"
+        b"Content-Type: text/plain; boundary=SECRET5\r\n"
+        b"Content-Length: 7\r\n\r\nSECRET6"
+        b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n7;SECRET7\r\nSECRET8\r\n"
         b"0\r\nTrailer: SECRET9\r\n\r\nGET /last HTTP/1.1\r\n\r\n"
     )
     data, _ = stream(request, context_of("http", "tcp", 80))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rustnet.export.redacted_packets.payload import Interval
 from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
 from rustnet.export.redacted_packets.payloads.http import REASONS
+from rustnet.export.redacted_packets.payloads.kept_page import page
 from rustnet.export.redacted_packets.payloads.lines import FTP, IMAP, IRC, POP3, SMTP
 from rustnet.export.redacted_packets.payloads.registry import PROTOCOLS
 from rustnet.policy.redaction import POLICIES, SHARE, STRICT, Method, Policy, Redactor
@@ -28,6 +29,7 @@ from tests.export.payloads.support import (
     stream,
 )
 from tests.support.effort import examples
+from tests.support.paths import ROOT
 
 ALL = [
     pytest.param(app, sample, id=f"{app}-{at}") for app, samples in SAMPLES.items() for at, sample in enumerate(samples)
@@ -124,3 +126,17 @@ def test_other_apps_have_no_rewriter() -> None:
     for app in ("", "unknown", "telnet", "smb", "ldap", "kerberos", "mysql"):
         assert datagram_rewriter(context(app)) is None
         assert stream_rewriter(context(app, "tcp")) is None
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "redacted-payloads.md").read_text("utf-8") == page(), (
+        "python -m rustnet.export.redacted_packets.payloads.kept_page > docs/redacted-payloads.md"
+    )
+
+
+def test_every_protocol_says_what_it_keeps() -> None:
+    for app, protocol in PROTOCOLS.items():
+        assert protocol.kept, app
+        assert protocol.removed, app
+        assert protocol.datagram or protocol.stream, app
+        assert f"`{app}`" in page()

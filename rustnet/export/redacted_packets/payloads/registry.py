@@ -88,16 +88,16 @@ PROTOCOLS: dict[str, Protocol] = {
         stream=stream(tls.write),
     ),
     "dtls": Protocol(
-        "as of tls, if a hello is in one datagram",
+        "as of tls, of hellos that are in one datagram; numbers of records",
         "the server's name",
         "as of tls, and cookies",
         datagram(media.write),
         tables=("tls", "stun", "rtp", "rtcp"),
     ),
     "quic": Protocol(
-        "form of the header, type, version, lengths of the connection ids, spin bit",
+        "form of the header, type, version, versions that are offered, lengths, spin bit",
         "connection ids",
-        "all else: the server's name as well",
+        "tokens, and all contents: the server's name as well",
         datagram(quic.write),
     ),
     "http": Protocol(

@@ -41,9 +41,9 @@ def test_a_key_that_cannot_be_used_is_an_error_before_the_screen(tmp_path: Path)
     path = tmp_path / "key"
     path.write_text("short")
     path.chmod(0o600)
+    asked = state(redact_key_file=path)
+    asked.redact = ""
     with pytest.raises(UsageError, match="at least 12 characters"):
-        asked = state(redact_key_file=path)
-        asked.redact = ""
         browser_settings(asked)
     settings = browser_settings(state(redact_key_file=path))  # nothing is read until redact mode is wanted
     assert settings.redactor is not None

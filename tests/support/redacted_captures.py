@@ -18,7 +18,8 @@ from rustnet.records import Kind
 SHAPE = """
 SELECT protocol, coalesce(src_ip, ''), coalesce(src_port, 0), coalesce(dst_ip, ''), coalesce(dst_port, 0),
     coalesce(vlan_id, 0), coalesce(tunnel, ''), epoch_ns(started_at), epoch_ns(ended_at), src_packets, dst_packets,
-    src_bytes, dst_bytes, fragments, conn_state, history
+    src_bytes, dst_bytes, fragments, CASE WHEN protocol = 'tcp' THEN conn_state END,
+    CASE WHEN protocol = 'tcp' THEN history END
 FROM flows ORDER BY first_packet, flow_id"""
 SHAPE_NAMES = (
     "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "vlan", "tunnel", "started", "ended", "src_packets",
@@ -35,24 +36,38 @@ FIELDS = (
 )  # fmt: skip
 """Decoded fields that hold what identifies."""
 CHECKS = tuple(f"{name}.check_checksum:TRUE" for name in ("ip", "tcp", "udp"))
-BAD_CHECKSUM = "||".join(
-    f"{name}.status==0" for name in ("ip.checksum", "tcp.checksum", "udp.checksum", "icmp.checksum", "icmpv6.checksum")
-)
-PROBLEM = "_ws.malformed || _ws.expert.severity == 8388608"
+STATUS = tuple(f"{name}.checksum.status" for name in ("ip", "tcp", "udp", "icmp", "icmpv6"))
+ERROR = "8388608"
+"""Severity of an error that tshark reports."""
 
 
-def tshark(path: Path, *words: str) -> list[str]:
-    """Lines that tshark writes of a capture."""
+@dataclass
+class Decoded:
+    """What tshark decodes of a capture."""
+
+    packets: int = 0
+    malformed: int = 0
+    """Packets that are malformed, or for which it reports an error."""
+    bad_checksums: int = 0
+    values: set[str] = field(default_factory=set)
+    """Values of the `FIELDS`."""
+
+
+def decoded(path: Path) -> Decoded:
+    """Decode a capture by tshark, checksums included."""
     checks = [word for check in CHECKS for word in ("-o", check)]
-    command = ["tshark", "-n", "-r", str(path), *checks, *words]
+    names = ("_ws.malformed", "_ws.expert.severity", *STATUS, *FIELDS)
+    fields = [f"-e{name}" for name in names]
+    command = ["tshark", "-n", "-r", str(path), *checks, "-T", "fields", "-E", "aggregator=|", *fields]
     done = subprocess.run(command, capture_output=True, check=False, env={**os.environ, "LC_ALL": "C"}, timeout=600)
-    return done.stdout.decode("utf-8", "replace").splitlines()
-
-
-def values(path: Path) -> set[str]:
-    """What tshark decodes of the `FIELDS` of a capture."""
-    lines = tshark(path, "-T", "fields", "-E", "occurrence=a", "-E", "aggregator=|", *(f"-e{name}" for name in FIELDS))
-    return {value for line in lines for cell in line.split("\t") for value in cell.split("|") if value}
+    result = Decoded()
+    for line in done.stdout.decode("utf-8", "replace").split("\n")[:-1]:
+        malformed, severity, *cells = line.split("\t")
+        result.packets += 1
+        result.malformed += bool(malformed) or ERROR in severity.split("|")
+        result.bad_checksums += any("0" in cell.split("|") for cell in cells[: len(STATUS)])
+        result.values.update(value for cell in cells[len(STATUS) :] for value in cell.split("|") if value)
+    return result
 
 
 @dataclass
@@ -68,7 +83,8 @@ class Compared:
     malformed: tuple[int, int] = (0, 0)
     bad_checksums: tuple[int, int] = (0, 0)
     leaked: list[str] = field(default_factory=list)
-    tshark_packets: int = 0
+    tshark_packets: int = -1
+    """Packets that tshark reads; -1: it was not asked."""
 
 
 def replay(path: Path, session: Path) -> None:
@@ -128,10 +144,32 @@ def compare(path: Path, folder: Path, redactor: Redactor, *, with_tshark: bool =
 
 def compare_decoded(path: Path, target: Path, redactor: Redactor, result: Compared) -> None:
     """Compare what tshark decodes of both."""
-    result.malformed = (len(tshark(path, "-Y", PROBLEM)), len(tshark(target, "-Y", PROBLEM)))
-    result.bad_checksums = (len(tshark(path, "-Y", BAD_CHECKSUM)), len(tshark(target, "-Y", BAD_CHECKSUM)))
-    result.tshark_packets = len(tshark(target, "-T", "fields", "-eframe.number"))
-    originals, shown = values(path), values(target)
-    stay = {value for value in originals if value in (redactor.names.host(value), redactor.names.mac(value))}
+    before, after = decoded(path), decoded(target)
+    result.malformed = before.malformed, after.malformed
+    result.bad_checksums = before.bad_checksums, after.bad_checksums
+    result.tshark_packets = after.packets
+    originals, shown = before.values, after.values
+    names = {"<Root>", "in-addr.arpa", "ip6.arpa"}
+    replaced = (redactor.names.host, redactor.names.mac, lambda text: redactor.value(Kind.SOFTWARE, text))
+    stay = names | {value for value in originals if any(value == replace(value) for replace in replaced)}
     images = {redactor.names.host(value) for value in originals} | {redactor.names.mac(value) for value in originals}
     result.leaked = sorted((originals & shown) - stay - images)
+
+
+def problems(result: Compared) -> list[str]:
+    """What differs that should not, each beginning with a word for its sort."""
+    counts = result.counts
+    wrong = []
+    if result.differences:
+        wrong.append(f"flows {dict(result.differences)} of {result.flows}; {result.examples[:1]}")
+    if result.malformed[1] > result.malformed[0]:
+        wrong.append(f"malformed {result.malformed}")
+    if result.bad_checksums[1] > result.bad_checksums[0]:
+        wrong.append(f"checksums {result.bad_checksums}")
+    if result.leaked:
+        wrong.append(f"leaked {result.leaked[:5]}")
+    if result.tshark_packets not in (-1, result.packets):
+        wrong.append(f"tshark reads {result.tshark_packets} of {result.packets}")
+    if counts.cut["failed"] or counts.failed_payloads:
+        wrong.append(f"failed {counts.cut['failed']} {counts.failed_payloads}")
+    return wrong

@@ -1,7 +1,7 @@
 """What became of the packets and blocks of captures that were rewritten."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 CUT_REASONS = (
     "unknown_link_type", "link_header_cut_off", "malformed_link_header", "unknown_ethertype", "link_protocol",
@@ -39,3 +39,8 @@ class PacketCounts:
     """Records of name resolution that were written with replacements."""
     missing_packets: int = 0
     """Packets of live captures that are in no file, or in none that still exists."""
+
+    def numbers(self) -> dict[str, int | dict[str, int]]:
+        """All numbers by name; those by reason, protocol or part as a table."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: dict(value) if isinstance(value, Counter) else value for name, value in values.items()}

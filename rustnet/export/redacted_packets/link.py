@@ -20,6 +20,8 @@ _FAMILIES6 = frozenset((10, 23, 24, 28, 30))
 _DOT11_LINK, _ETHERNET_LINK = 105, 1
 _PKTAP = frozenset((149, 258))
 _PKTAP_HEADER = 108
+_PACKET_TYPES, _ADDRESS = 7, 32
+"""Largest type of a packet, and largest size of an address, in Linux's cooked captures."""
 _NFLOG_ITEMS = 64
 _NFLOG_PAYLOAD = 9
 
@@ -27,7 +29,7 @@ _NFLOG_PAYLOAD = 9
 class PacketRewriter(Network):
     """Rewrites packets, one after another, of any link type."""
 
-    def rewrite(self, raw: bytes, link: int) -> memoryview:
+    def rewrite(self, raw: bytes, link: int) -> bytes | memoryview:
         """Rewrite a captured packet; what is not kept of its end is cut."""
         self.begin(raw)
         try:
@@ -68,6 +70,8 @@ class PacketRewriter(Network):
         """Linux's cooked capture, version 1."""
         if e - o < 16:
             return self.cut("link_header_cut_off", o)
+        if self.u16(o) > _PACKET_TYPES or self.u16(o + 4) > _ADDRESS:
+            return self.cut("malformed_link_header", o)
         self.copy(o, o + 6)
         if self.u16(o + 4) == 6:
             self.hardware_address(o + 6)
@@ -78,6 +82,8 @@ class PacketRewriter(Network):
         """Linux's cooked capture, version 2."""
         if e - o < 20:
             return self.cut("link_header_cut_off", o)
+        if self.u16(o + 2) or self.raw[o + 10] > _PACKET_TYPES or self.raw[o + 11] > _ADDRESS:
+            return self.cut("malformed_link_header", o)
         self.copy(o, o + 2)
         self.copy(o + 4, o + 12)
         if self.raw[o + 11] == 6:

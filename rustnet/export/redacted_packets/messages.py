@@ -20,7 +20,7 @@ class Messages(Base):
         if e - o < 8:
             return self._short(o, e)
         raw = self.raw
-        right = e - o < length or self.is_right(o, e)
+        right = e - o < length or self.fragment or self.is_right(o, e)
         kind = raw[o]
         self.copy(o, o + 2)
         kept = o + 8
@@ -173,7 +173,7 @@ class Messages(Base):
         """IGMP, versions 1 to 3."""
         if e - o < 8:
             return self._short(o, e)
-        right = e - o < length or self.is_right(o, e)
+        right = e - o < length or self.fragment or self.is_right(o, e)
         kind = self.raw[o]
         self.copy(o, o + 2)
         kept = o + 8

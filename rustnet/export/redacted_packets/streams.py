@@ -167,26 +167,23 @@ class Streams:
 
         The context has the direction of the segment; the first one of each direction is kept for its rewriter.
         """
-        if flow not in self._open and (flow in self._flows or self._choose(context) is None):
+        sides = self._flows.get(flow)
+        if sides is None:
+            if self._choose(context) is None:
+                return
+            sides = self._flows[flow] = {}
+            self._open[flow] = None
+        if flow not in self._open:
             return
         if flags & SYN:
             sequence = (sequence + 1) % _WHOLE
-        elif not payload and flow not in self._flows:
-            return
-        sides = self._flows.setdefault(flow, {})
-        self._open.setdefault(flow)
         side = sides.get(context.from_client)
         if side is None:
+            if not payload and not flags & SYN:
+                return
+            for other in sides.values():
+                context.memory = other.context.memory
             side = sides[context.from_client] = _Direction(context, sequence, from_start=bool(flags & SYN))
-            context.memory = next(iter(sides.values())).context.memory
-        self._collect(side, sequence, flags, payload)
-        if flags & RST or (len(sides) == 2 and all(other.is_complete() for other in sides.values())):
-            self._rewrite(flow)
-        while self._pending > self._most_pending:
-            self.early += 1
-            self._rewrite(next(iter(self._open)))
-
-    def _collect(self, side: _Direction, sequence: int, flags: int, payload: Payload) -> None:
         start = side.place(sequence)
         before = len(side.data)
         if -STREAM_BYTES < start <= 0 and not side.from_start:
@@ -198,6 +195,11 @@ class Streams:
         if flags & FIN and side.ended is None:
             side.ended = start + len(payload)
         self._pending += len(side.data) - before
+        if flags & RST or ((flags & FIN or side.ended is not None) and _are_complete(sides)):
+            self._rewrite(flow)
+        while self._pending > self._most_pending:
+            self.early += 1
+            self._rewrite(next(iter(self._open)))
 
     def _rewrite(self, flow: int) -> None:
         """Rewrite both directions, the client's first."""
@@ -225,3 +227,7 @@ class Streams:
         if flags & SYN:
             sequence = (sequence + 1) % _WHOLE
         return side.answer(side.place(sequence), payload)
+
+
+def _are_complete(sides: dict[bool, _Direction]) -> bool:
+    return len(sides) == 2 and all(side.is_complete() for side in sides.values())

@@ -31,7 +31,7 @@ class Tunnels(Base):
         at = o + 4
         summed = at if flags & 0xC000 else 0
         at += 4 if summed else 0
-        right = not summed or self.is_right(o, e)
+        right = not summed or self.fragment or self.is_right(o, e)
         for bit in (0x2000, 0x1000):
             if flags & bit:
                 if at + 4 > e:

@@ -10,10 +10,10 @@ from rustnet.errors import InputError, UsageError
 from rustnet.export.captured import Originals
 from rustnet.export.originals import REMOVED
 from rustnet.export.redacted_packets.binary import BinaryAddresses
+from rustnet.export.redacted_packets.common import CommonRewriter
 from rustnet.export.redacted_packets.container import RedactedWriter
 from rustnet.export.redacted_packets.counts import PacketCounts
 from rustnet.export.redacted_packets.known import KnownFlows
-from rustnet.export.redacted_packets.link import PacketRewriter
 from rustnet.export.redacted_packets.payload import PayloadContext
 from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
 from rustnet.export.redacted_packets.streams import Streams
@@ -37,14 +37,16 @@ _NEEDED = (Kind.ADDRESS, Kind.MAC)
 _KEPT = (Kind.TIME, Kind.PORT, Kind.BYTES)
 
 
-def unwritable(policy: Policy) -> str:
-    """Sentence on why no packets can be written under a policy; empty if they can."""
+def check_policy(policy: Policy) -> None:
+    """Raise `UsageError` if no packets can be written under a policy."""
     hidden = [kind.value for kind in _NEEDED if policy.methods[kind] is Method.HIDE]
     hidden += [kind.value for kind in _KEPT if policy.methods[kind] is not Method.KEEP]
-    if not hidden:
-        return ""
-    words = _("packets cannot be written under the policy {policy}: it hides what their headers consist of ({kinds})")
-    return words.format(policy=policy.name, kinds=", ".join(hidden))
+    if hidden:
+        raise UsageError(
+            "packets cannot be written under the policy {policy}: it hides what their headers consist of ({kinds})",
+            policy=policy.name,
+            kinds=", ".join(hidden),
+        )
 
 
 def write_redacted_packets(
@@ -52,11 +54,11 @@ def write_redacted_packets(
 ) -> tuple[PacketCounts, list[str]]:
     """Write each capture of a session to a pcapng in a folder; returns counts, and sentences on what has no place.
 
-    Raises `InputError` if an original cannot be read, or is not the ingested one.
+    Raises `UsageError` for a policy that hides addresses, `InputError` if an original cannot be read, or is not the
+    ingested one.
     """
+    check_policy(redactor.policy)
     counts = PacketCounts()
-    if problem := unwritable(redactor.policy):
-        return counts, [problem]
     for capture in stored(session):
         with folder.create(f"packets/capture-{capture.capture_id}.pcapng") as stream:
             _write(session, capture, redactor, stream, sources, counts)
@@ -71,11 +73,7 @@ def write_redacted_pcapng(
     ``sources`` are current paths of originals. Raises `UsageError` for a policy that hides addresses, `InputError` if
     an original cannot be read, or is not the ingested one.
     """
-    if unwritable(redactor.policy):
-        raise UsageError(
-            "packets cannot be written under the policy {policy}: it hides what their headers consist of",
-            policy=redactor.policy.name,
-        )
+    check_policy(redactor.policy)
     counts = PacketCounts()
     for capture in stored(session):
         _write(session, capture, redactor, target_stream, sources, counts)
@@ -160,7 +158,7 @@ class _Rewriting:
         self._addresses = BinaryAddresses(redactor)
         self._counts = counts
         self._flows = KnownFlows(session, capture_id, redactor, self._addresses)
-        self._rewriter = PacketRewriter(redactor, self._addresses, counts)
+        self._rewriter = CommonRewriter(redactor, self._addresses, counts)
         self._rewriter.payload = self._datagram
         self._rewriter.segment = self._segment
         self._streams = Streams(stream_rewriter)
@@ -191,6 +189,7 @@ class _Rewriting:
         )
         data, notes, counts = frames.data, frames.notes, self._counts
         moment, rewrite = self._redactor.moment_ns, self._rewriter.rewrite
+        interfaces: dict[tuple[int, int], Interface] = {}
         for i in range(count):
             if link[i] in _NOT_PACKETS:
                 counts.dropped["not_packets"] += 1
@@ -204,7 +203,10 @@ class _Rewriting:
             start = offset[i]
             kept = rewrite(bytes(data[start : start + captured[i]]), link[i])
             key = interface[i]
-            writer.put(key, _interface(source, key, link[i]), moment(ts[i]), kept, max(length[i], len(kept)), flags)
+            known = interfaces.get((key, link[i]))
+            if known is None:
+                known = interfaces[key, link[i]] = _interface(source, key, link[i])
+            writer.put(key, known, moment(ts[i]), kept, max(length[i], len(kept)), flags)
 
     def _context(self, protocol: str, source: int, destination: int) -> PayloadContext:
         """What is known of a payload: its flow, if it is one between these ports."""
@@ -267,7 +269,7 @@ class _Rewriting:
 
     def collect(self, part: _Part, most: int) -> None:
         """Put together the connections of one part of the capture whose payload is rewritten."""
-        collector = PacketRewriter(self._redactor, self._addresses, PacketCounts())
+        collector = CommonRewriter(self._redactor, self._addresses, PacketCounts())
         collector.segment = self._collect
         self._collector = collector
         source = part.open()

@@ -65,6 +65,8 @@ def plant(session: Path, turn: int, *, everywhere: bool) -> int:
 def _filler(column: tuple[str, str]) -> str:
     """A value of a type."""
     name, kind = column
+    if name.startswith("outer_"):
+        return f"CAST(NULL AS {kind})"  # a flow within itself is none
     if name == "ts" or kind.startswith("TIMESTAMP"):
         return "(SELECT max(started_at) FROM flows_ended)"
     if kind == "VARCHAR":

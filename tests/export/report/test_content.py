@@ -57,7 +57,7 @@ def test_statements_give_the_tables(sessions: dict[str, Path], name: str, text: 
                 words = shlex.split(table.statement.command)
                 assert words[:3] == ["rustnet", "query", str(sessions[name])]
                 params: dict[str, Any] = dict(word.split("=", 1) for word in words[5::2])
-                    most = int(params.pop("limit", 10**6))
+                most = int(params.pop("limit", 10**6))
                 assert session.query(words[3], limit=most, **params).rows == result.rows
             else:
                 assert table.statement.command.endswith(f"--sql - <<'SQL'\n{table.statement.sql}\nSQL")

@@ -161,6 +161,7 @@ if __name__ == "__main__":  # Cython's processes import this file where they are
         package_dir={"rustnet.queries": "queries", "rustnet.alert_definitions": "alerts", "rustnet.sidecar": "sidecar"},
         package_data={
             "rustnet": ["py.typed", "**/*.pxd", "enrich/*.tsv", "enrich/data/*", "locale/*/*/*.po"],
+            "rustnet.export.report": ["static/*", "templates/*"],
             "rustnet.probe.ebpf": ["*.bpf.c", "*.bpf.o", "*.h"],
             "rustnet.queries": ["*.sql"],
             "rustnet.alert_definitions": ["*.toml"],

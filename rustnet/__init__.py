@@ -20,6 +20,7 @@ directory is still searched first (`rustnet.__main__`), and ``importlib`` alone 
 
 if TYPE_CHECKING:
     from rustnet.errors import InputError, RustnetError, SessionError, UsageError
+    from rustnet.export.report.api import report
     from rustnet.ingest.api import replay
     from rustnet.ingest.report import Progress, Report
     from rustnet.ingest.stop import StopToken
@@ -52,10 +53,12 @@ __all__ = [
     "diff",
     "open",
     "replay",
+    "report",
 ]
 
 _MODULES = {
     "rustnet.errors": ("InputError", "RustnetError", "SessionError", "UsageError"),
+    "rustnet.export.report.api": ("report",),
     "rustnet.ingest.api": ("replay",),
     "rustnet.ingest.report": ("Progress", "Report"),
     "rustnet.ingest.stop": ("StopToken",),

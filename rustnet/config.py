@@ -46,6 +46,8 @@ Color = Literal["auto", "always", "never"]
 RedactMode = Literal["off", "on", "always"]
 REDACT_POLICIES = ("share", "strict", "timing-only")
 """Names of the policies of redaction."""
+ONE_OFF_KEY = "new"
+"""In the place of a key's file: a random key, which nobody keeps."""
 
 
 class ConfigError(UsageError):
@@ -58,6 +60,17 @@ def _path(value: object, folder: Path) -> Path:
     if value == "~" or value.startswith("~/"):
         return home() / value[2:]
     return folder / value
+
+
+def _policy(value: object, folder: Path) -> str:
+    if isinstance(value, str) and value.endswith(".toml"):
+        return str(_path(value, folder))
+    policy: str = one_of(*REDACT_POLICIES)(value, folder)
+    return policy
+
+
+def _key_file(value: object, folder: Path) -> Path | Literal["new"]:
+    return "new" if value == ONE_OFF_KEY else _path(value, folder)
 
 
 def _workers(value: object, _folder: Path) -> int | None:
@@ -108,11 +121,13 @@ class Config:
     key X switches it off), or always, which nothing in the browser can end.
     """
     redact_policy: str = "share"
-    """What becomes of which values: share, strict or timing-only, as in docs/redaction.md."""
-    redact_key_file: Path | None = None
+    """What becomes of which values where a command does not say so: share, strict, timing-only, or a file of your own
+    (NAME.toml), as in docs/redaction.md.
+    """
+    redact_key_file: Path | Literal["new"] | None = None
     """File of the key under which values are replaced, so that the same value has the same replacement in all that is
     shown or shared. It is created with a random key if it does not exist; a text of your own is a passphrase. Only you
-    may have access to it. None: another random key each time.
+    may have access to it. None: redaction.key next to the usual configuration file; new: another random key each time.
     """
 
     browser_theme: str = "muted"
@@ -187,9 +202,19 @@ SETTINGS: dict[str, Setting] = {
         Setting("geo.asn", _DATABASE, "none", f'"{_DATABASES}/GeoLite2-ASN.mmdb"', _path),
         Setting("redact.mode", N_('"off", "on" or "always"'), "off", '"always"', one_of("off", "on", "always")),
         Setting(
-            "redact.policy", N_('"share", "strict" or "timing-only"'), "share", '"strict"', one_of(*REDACT_POLICIES)
+            "redact.policy",
+            N_('"share", "strict", "timing-only" or the path of a .toml file'),
+            "share",
+            '"strict"',
+            _policy,
         ),
-        Setting("redact.key_file", N_("the path of a file"), "none", '"~/.config/rustnet/redaction.key"', _path),
+        Setting(
+            "redact.key_file",
+            N_('the path of a file, or "new"'),
+            "none",
+            '"~/.config/rustnet/redaction.key"',
+            _key_file,
+        ),
         Setting("browser.theme", N_("the name of a theme"), "muted", '"nord"', word),
         Setting("browser.colors", N_("a table of names and colours"), "none", '{ accent = "#ffaf00" }', texts_by_name),
         Setting("browser.filter", N_("a filter"), "none", '"app:tls"', word),

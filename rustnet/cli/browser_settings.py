@@ -6,23 +6,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.cli.main import State
+from rustnet.cli.redaction_options import new_redactor
 from rustnet.config import Config, ConfigError
 from rustnet.config_values import nearest, read_zone
+from rustnet.errors import UsageError
 
 if TYPE_CHECKING:
     from rustnet.policy.redaction import Redactor
     from rustnet.tui.settings import BrowserSettings
 
 
-def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bool = False) -> "BrowserSettings":  # noqa: A002 -- the usual word
+def browser_settings(state: State, *, filter: str = "", at: str = "") -> "BrowserSettings":  # noqa: A002 -- the usual word
     """Settings of the browser. Raises `ConfigError` for the first that is wrong."""
     from rustnet.tui.settings import BrowserSettings  # noqa: PLC0415 -- for the browser only
 
     config = state.config
     for problem in browser_problems(config):
         raise problem
-    mode = "on" if redact and config.redact_mode == "off" else config.redact_mode
-    redactor = cache(partial(new_redactor, config))
+    mode = "on" if state.redact is not None and config.redact_mode == "off" else config.redact_mode
+    redactor = cache(partial(_redactor, state))
     if mode != "off":
         redactor()  # a key that cannot be used is better seen before the screen
     return BrowserSettings(
@@ -48,12 +50,16 @@ def browser_settings(state: State, *, filter: str = "", at: str = "", redact: bo
     )
 
 
-def new_redactor(config: Config) -> "Redactor":
-    """Redactor of the configured policy and key. Raises `UsageError` for a key that cannot be used."""
-    from rustnet.policy.redaction import POLICIES, Redactor, key_of_file, random_key  # noqa: PLC0415 -- if wanted
-
-    key = random_key() if config.redact_key_file is None else key_of_file(config.redact_key_file)
-    return Redactor(key, POLICIES[config.redact_policy])
+def _redactor(state: State) -> "Redactor":
+    """Redactor of the browser. Raises `UsageError` for a policy under which it would not agree with other outputs."""
+    redactor = new_redactor(state)
+    if redactor.policy.shift or redactor.policy.numbers.ports:
+        name = redactor.policy.name
+        raise UsageError(
+            "the policy {name} shifts times or replaces ports: it is for exports and lists, not for the browser",
+            name=name,
+        )
+    return redactor
 
 
 def _queries_folder(config: Config) -> Path:

@@ -61,7 +61,7 @@ def _end_with_stdin() -> None:
 
 
 def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None = None) -> int:
-    with opened(session, threads=THREADS, memory_limit=MEMORY_LIMIT) as reader:
+    with opened(session, original=True, threads=THREADS, memory_limit=MEMORY_LIMIT) as reader:
         if settings.filter:
             from rustnet.query.compile import compile_filter  # noqa: PLC0415 -- if there is one
 
@@ -75,7 +75,6 @@ def browse_replay(
     db: str | None,
     state: State,
     *,
-    redact: bool,
     live: bool = False,
     release: "Callable[[], None] | None" = None,
 ) -> int:
@@ -83,7 +82,7 @@ def browse_replay(
 
     ``release`` closes what that process alone is to have open, in the others.
     """
-    settings = browser_settings(state, redact=redact)
+    settings = browser_settings(state)
     with session_path(db) as session:
         scratch = None if db else Path(session).parent
         return run_watched(

@@ -37,7 +37,6 @@ class Live:
     strict: bool
     top: int
     as_json: bool
-    redact: bool
     metrics: str | None
     """Where metrics go: a file, or ``unix:`` and the path of a socket."""
     live_line: LiveLine
@@ -79,7 +78,7 @@ class Live:
             self.follow_up(report)
             return report.exit_code(self.strict), bool(report.captures)
 
-        return browse_replay(write, (rings.name,), self.db, state, redact=self.redact, live=True, release=rings.release)
+        return browse_replay(write, (rings.name,), self.db, state, live=True, release=rings.release)
 
     def opened(self) -> "Rings":
         """Begin to capture."""

@@ -49,7 +49,6 @@ class Replay:
     strict: bool
     top: int
     as_json: bool
-    redact: bool
 
     def run(self) -> ExitCode:
         """Ingest, then print the summary; the hash of the first input may have begun."""
@@ -68,7 +67,7 @@ class Replay:
         """Ingest in another process, and browse the session meanwhile."""
         from rustnet.cli.browsing import browse_replay  # noqa: PLC0415 -- on a terminal only
 
-        return browse_replay(self._write, self.files, self.db, state, redact=self.redact)
+        return browse_replay(self._write, self.files, self.db, state)
 
     def _write(self, session: str, watcher: "Callable[[Progress], None]") -> tuple[ExitCode, bool]:
         """Ingest; returns the exit code, and whether there is a session to show."""

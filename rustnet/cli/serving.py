@@ -16,15 +16,17 @@ from rustnet.tui.serve import serve
 _TAB = "import sys; sys.argv[1:] = {words!r}; from rustnet.__main__ import entry; entry()"
 
 
-def serve_session(session: str, filter: str, *, at: str, redact: bool, port: int, state: State) -> int:  # noqa: A002
+def serve_session(session: str, filter: str, *, at: str, port: int, state: State) -> int:  # noqa: A002
     """Serve a session until Ctrl-C; returns the exit code."""
-    settings = browser_settings(state, filter=filter, at=at, redact=redact)  # errors before anything is served
-    with opened(session) as reader:
+    settings = browser_settings(state, filter=filter, at=at)  # errors before anything is served
+    with opened(session, original=True) as reader:
         if filter:
             from rustnet.query.compile import compile_filter  # noqa: PLC0415 -- if there is one
 
             compile_filter(filter, reader.scope())  # an error is better shown here than in each tab
-    options = [*(["--at", at] if at else []), *(["--redact"] if redact else []), *(["--debug"] if state.debug else [])]
+    options = [*(["--at", at] if at else []), *(["--debug"] if state.debug else [])]
+    options += [] if state.redact is None else [f"--redact={state.redact}"]
+    options += [] if state.redact_key is None else [f"--redact-key={state.redact_key}"]
     options += ["--config", state.config_file] if state.config_file else ["--no-config"] if state.no_config else []
     for name, value in state.flags.values():
         options += [name] if name == "--no-color" else [name, value]

@@ -99,7 +99,8 @@ def _exact(value: Any, kind: str) -> Any:
     return json_value(value)
 
 
-def _escape_json(match: re.Match[str]) -> str:
+def escape_json(match: re.Match[str]) -> str:
+    """An unsafe character as JSON's escape."""
     code = ord(match[0])
     if code < 0x10000:
         return f"\\u{code:04x}"
@@ -109,7 +110,7 @@ def _escape_json(match: re.Match[str]) -> str:
 def dumps(value: Any, encoder: json.JSONEncoder = SPACED) -> str:
     """JSON without line breaks, and without control characters and characters that reorder or hide text."""
     text = encoder.encode(value)
-    return text if text.isascii() and "\x7f" not in text else UNSAFE.sub(_escape_json, text)
+    return text if text.isascii() and "\x7f" not in text else UNSAFE.sub(escape_json, text)
 
 
 def _write_json(result: ResultSet | RowStream, batches: Iterator[list[Row]], out: TextIO, *, lines: bool) -> int:

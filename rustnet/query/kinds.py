@@ -8,7 +8,9 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from rustnet.records import Kind
-from rustnet.store.meanings import shared_kinds
+from rustnet.store.meanings import kind_of, shared_kinds
+
+__all__ = ["CONVENTIONS", "kind_of", "kinds_of", "kinds_of_saved"]
 
 CONVENTIONS: Mapping[Kind, str] = {
     Kind.COUNT: "flows captures clients servers sources attempts asked answered handshakes connections established "

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rustnet.cli.browser_settings import browser_settings, new_redactor
+from rustnet.cli.browser_settings import browser_settings
 from rustnet.cli.main import State
+from rustnet.cli.redaction_options import new_redactor
 from rustnet.config import Config, ConfigError, Source, load
 from rustnet.errors import UsageError
 from rustnet.records import Kind
@@ -21,24 +22,29 @@ def state(**settings: object) -> State:
      ("always", True, "always"), ("on", True, "on")],
 )  # fmt: skip
 def test_the_flag_switches_on_and_never_weakens(mode: str, flag: bool, redact: str) -> None:
-    assert browser_settings(state(redact_mode=mode), redact=flag).redact == redact
+    asked = state(redact_mode=mode, redact_key_file="new")
+    asked.redact = "" if flag else None
+    assert browser_settings(asked).redact == redact
 
 
 def test_policy_and_key_are_those_of_the_configuration(tmp_path: Path) -> None:
     path = tmp_path / "key"
-    config = Config(redact_policy="strict", redact_key_file=path)
-    first, second = new_redactor(config), new_redactor(config)
+    wanted = state(redact_policy="strict", redact_key_file=path)
+    first, second = new_redactor(wanted), new_redactor(wanted)
     assert first.policy.name == "strict"
     assert first.value(Kind.HOST, "acme.com") == second.value(Kind.HOST, "acme.com")
-    assert new_redactor(Config()).value(Kind.HOST, "acme.com") != new_redactor(Config()).value(Kind.HOST, "acme.com")
+    new = state(redact_key_file="new")
+    assert new_redactor(new).value(Kind.HOST, "acme.com") != new_redactor(new).value(Kind.HOST, "acme.com")
 
 
 def test_a_key_that_cannot_be_used_is_an_error_before_the_screen(tmp_path: Path) -> None:
     path = tmp_path / "key"
     path.write_text("short")
     path.chmod(0o600)
+    asked = state(redact_key_file=path)
+    asked.redact = ""
     with pytest.raises(UsageError, match="at least 12 characters"):
-        browser_settings(state(redact_key_file=path), redact=True)
+        browser_settings(asked)
     settings = browser_settings(state(redact_key_file=path))  # nothing is read until redact mode is wanted
     assert settings.redactor is not None
     with pytest.raises(UsageError):

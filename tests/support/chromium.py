@@ -36,9 +36,10 @@ class Page:
         """What came over websockets."""
         self.messages: list[str] = []
         """What the page wrote on its console, and what its policy refused."""
+        self._loaded = asyncio.Event()
         self._task = asyncio.create_task(self._read())
 
-    async def _read(self) -> None:
+    async def _read(self) -> None:  # noqa: C901 -- kinds of events
         async for message in self._connection:
             event = message.json()
             values = event.get("params", {})
@@ -57,6 +58,10 @@ class Page:
                     self.received += base64.b64decode(data) if frame["opcode"] == 2 else data.encode()
                 case "Runtime.consoleAPICalled" | "Log.entryAdded":
                     self.messages.append(str(values))
+                case "Runtime.exceptionThrown":
+                    self.messages.append(str(values))
+                case "Page.loadEventFired":
+                    self._loaded.set()
                 case None:
                     self._answers.pop(event["id"]).set_result(event.get("result", event))
 
@@ -87,9 +92,29 @@ class Page:
         for kind in ("mousePressed", "mouseReleased"):
             await self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    async def picture(self) -> bytes:
-        """PNG of the page."""
-        return base64.b64decode((await self.ask("Page.captureScreenshot"))["data"])
+    async def load(self, url: str) -> None:
+        """Open an address, and wait until it is loaded."""
+        self._loaded.clear()
+        await self.open(url)
+        await asyncio.wait_for(self._loaded.wait(), SECONDS)
+
+    async def view(self, width: int, height: int = 900, *, scheme: str = "light", media: str = "") -> None:
+        """Show pages at a size, in a colour scheme, on a screen or as for a printer (``print``)."""
+        await self.ask(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
+        )
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        await self.ask("Emulation.setEmulatedMedia", media=media, features=features)
+
+    async def picture(self, *, whole: bool = False) -> bytes:
+        """PNG of the page; ``whole``: also of what is below its visible part."""
+        answer = await self.ask("Page.captureScreenshot", captureBeyondViewport=whole)
+        return base64.b64decode(answer["data"])
+
+    async def pdf(self) -> bytes:
+        """Print the page, as its style sheet wants."""
+        answer = await self.ask("Page.printToPDF", preferCSSPageSize=True, printBackground=True)
+        return base64.b64decode(answer["data"])
 
     async def wait(self, text: bytes) -> None:
         """Wait until a text has come over a websocket."""

@@ -17,8 +17,8 @@ from rustnet.i18n import _
 
 LICENCE = "Apache-2.0"
 LIBRARIES = (
-    "click", "cryptography", "duckdb", "fastjsonschema", "lz4", "maxminddb", "numpy", "platformdirs", "psutil",
-    "textual", "zstandard",
+    "click", "cryptography", "duckdb", "fastjsonschema", "jinja2", "lz4", "maxminddb", "numpy", "platformdirs",
+    "psutil", "publicsuffixlist", "textual", "zstandard",
 )  # fmt: skip
 """Libraries that rustnet needs; a test compares them with pyproject.toml."""
 OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy", "textual-serve")
@@ -38,8 +38,9 @@ OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy", "textual-serve")
 def command(as_json: bool) -> None:
     """Print it."""
     from rustnet.enrich.sources import shipped_data  # noqa: PLC0415 -- only here
+    from rustnet.export.report.vendored import shipped_code  # noqa: PLC0415
 
-    every = shipped_data()
+    every, code = shipped_data(), shipped_code()
     libraries = {name: found for name in (*LIBRARIES, *OPTIONAL) if (found := _installed(name))}
     if as_json:
         facts = {
@@ -47,6 +48,7 @@ def command(as_json: bool) -> None:
             "libraries": {name: {"version": version, "licence": licence} for name, (version, licence) in
                           libraries.items()},
             "data": [asdict(each) for each in every],
+            "code": [asdict(each) for each in code],
         }  # fmt: skip
         sys.stdout.write(json.dumps(facts, ensure_ascii=False) + "\n")
         return
@@ -55,6 +57,12 @@ def command(as_json: bool) -> None:
     lines.append(f"  Python {platform.python_version()}")
     for name, (version, licence) in libraries.items():
         lines.append(f"  {name} {version}" + (screen.dim(f"  {licence}") if licence else ""))
+    lines += ["", screen.bold(_("Code of others that is part of rustnet"))]
+    for part in code:
+        lines.append(f"  {part.name} {part.version}  {part.licence}")
+        lines += [
+            "    " + wrap(words, screen.width - 4, "    ") for words in (_(part.purpose), part.copyright, part.page)
+        ]
     lines += ["", screen.bold(_("Data"))]
     for each in every:
         day = _("of {date}").format(date=each.date) if each.date else _("of a day that it does not state")

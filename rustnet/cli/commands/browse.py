@@ -3,7 +3,8 @@
 import click
 
 from rustnet.cli.main import State
-from rustnet.cli.options import common, filter_argument, redact_option
+from rustnet.cli.options import common, filter_argument
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -28,7 +29,7 @@ _MOST_PORT = 65535
     "--at", default="", metavar="TIME",
     help=_("Show the session as it was at this time: 12:03, a date, +30s after its beginning, 50%, or #PACKET."),
 )  # fmt: skip
-@redact_option
+@redaction_options
 @click.option(
     "--serve", is_flag=True,
     help=_("Show it in a web browser on this computer, at an address that is printed; nobody else can open it."),
@@ -45,7 +46,6 @@ def command(
     session: str,
     words: tuple[str, ...],
     at: str,
-    redact: bool,
     serve: bool,
     port: int | None,
     tab: bool,
@@ -62,8 +62,8 @@ def command(
     if serve:
         from rustnet.cli.serving import serve_session  # noqa: PLC0415 -- only if asked for
 
-        return serve_session(session, text, at=at, redact=redact, port=port or 0, state=state)
-    return browsing.browse_session(session, browser_settings(state, filter=text, at=at, redact=redact), state, tab=tab)
+        return serve_session(session, text, at=at, port=port or 0, state=state)
+    return browsing.browse_session(session, browser_settings(state, filter=text, at=at), state, tab=tab)
 
 
 def _check_terminal() -> None:

@@ -10,9 +10,10 @@ from rustnet.cli.geo_options import geo_options
 from rustnet.cli.live_line import LiveLine
 from rustnet.cli.living import Live
 from rustnet.cli.main import State
-from rustnet.cli.options import common, in_english, redact_option
+from rustnet.cli.options import common, in_english
 from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.recording_options import Recorded, recording_options
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.cli.session_names import session_options
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary at the end, also on a terminal."))
-@redact_option
+@redaction_options
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(1, 1000), help=_("Rows of each table in the summary.")
 )
@@ -71,7 +72,6 @@ def command(
     strict: bool,
     as_json: bool,
     no_tui: bool,
-    redact: bool,
     top: int,
 ) -> int:
     """Capture, and browse the session or print the summary."""
@@ -102,5 +102,5 @@ def command(
         groups=() if state.group is None else (state.group,),
     )
     line = LiveLine(accessible=state.config.browser_accessible, color=state.config.color)
-    run = Live(live, db, options, strict, top, as_json, redact, metrics, line)
+    run = Live(live, db, options, strict, top, as_json, metrics, line)
     return run.on_screen(state) if browsing else run.run()

@@ -8,8 +8,9 @@ from rustnet.cli.alert_options import alert_options
 from rustnet.cli.geo_options import geo_options
 from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
-from rustnet.cli.options import common, in_english, redact_option
+from rustnet.cli.options import common, in_english
 from rustnet.cli.outputs import check_session, group_option
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.replaying import STDIN, Replay, interactive
 from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
 from rustnet.cli.several_files import several_files_options
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help=_("Exit with 4 if any data was lost."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the summary as JSON."))
 @click.option("--no-tui", is_flag=True, help=_("Print the summary, also on a terminal."))
-@redact_option
+@redaction_options
 @click.option(
     "--top", default=10, show_default=True, type=click.IntRange(1, 1000), help=_("Rows of each table in the summary.")
 )
@@ -89,7 +90,6 @@ def command(
     as_json: bool,
     speed: float | None,
     no_tui: bool,
-    redact: bool,
     top: int,
 ) -> int:
     """Ingest, and browse the session or print the summary."""
@@ -126,5 +126,5 @@ def command(
         sandbox=sandbox,
         alerts=alerts,
     )
-    replay = Replay(files, db, options, tool, strict, top, as_json, redact)
+    replay = Replay(files, db, options, tool, strict, top, as_json)
     return replay.on_screen(state) if browsing else replay.run()

@@ -2,9 +2,11 @@
 
 import enum
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from rustnet.policy.redaction.moments import Shift
 from rustnet.policy.redaction.names import Kept
+from rustnet.policy.redaction.numbers import IdentifyingNumbers
 from rustnet.records import Kind
 
 
@@ -33,6 +35,12 @@ class Method(enum.Enum):
     RECOGNISED = "what is recognised (address, host, mail, URI, path) by its kind, the rest is hidden"
     TEXT = "the same for each word"
     HIDE = "hidden"
+    PORT = "another port for those of clients, from 32768 on"
+    TTL = "the value with which systems begin"
+    SHIFT = "shifted by the same span as all others"
+
+
+_NO_NUMBERS = IdentifyingNumbers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +51,20 @@ class Policy:
     meaning: str
     methods: Mapping[Kind, Method]
     kept: Kept
+    numbers: IdentifyingNumbers = _NO_NUMBERS
+    """Numbers that identify a machine and are replaced."""
+    shift: Shift | None = None
+    """How moments are shifted; None: they stay."""
+    columns: Mapping[str, Method] = field(default_factory=dict)
+    """Methods of columns, by `table.column`, which go before those of their kinds."""
 
 
-_NUMBERS = dict.fromkeys(
-    (
-        Kind.TIME, Kind.DURATION, Kind.BYTES, Kind.COUNT, Kind.RATIO, Kind.PORT, Kind.NUMBER, Kind.FLAGS, Kind.BOOLEAN,
-        Kind.FLOW, Kind.PACKET, Kind.KEY,
-    ),
-    Method.KEEP,
+NUMBERS = (
+    Kind.TIME, Kind.DURATION, Kind.BYTES, Kind.COUNT, Kind.RATIO, Kind.PORT, Kind.NUMBER, Kind.FLAGS, Kind.BOOLEAN,
+    Kind.FLOW, Kind.PACKET, Kind.KEY,
 )  # fmt: skip
+"""Kinds of numbers and moments."""
+_NUMBERS = dict.fromkeys(NUMBERS, Method.KEEP)
 _SHARE = {
     **_NUMBERS,
     Kind.WORD: Method.KEEP,
@@ -86,6 +99,8 @@ _STRICT = {
     Kind.COMMAND_LINE: Method.HIDE,
     Kind.FREE_TEXT: Method.HIDE,
 }
+_OF_PACKETS = IdentifyingNumbers(ttl=True, sequence=True, ip_id=True)
+"""Not ports: with them flows are found again in lists, logs and rules of firewalls."""
 _TIMING = dict.fromkeys(Kind, Method.HIDE) | _NUMBERS | {Kind.WORD: Method.KEEP}
 
 SHARE = Policy(
@@ -98,15 +113,18 @@ SHARE = Policy(
 STRICT = Policy(
     "strict",
     "Common words are replaced as well: vendors, last labels, software, accounts, directories and fingerprints become "
-    "pseudonyms; places, autonomous systems, command lines and texts are hidden.",
+    "pseudonyms; places, autonomous systems, command lines and texts are hidden; numbers that identify a machine are "
+    "replaced: times to live, sequence numbers, identifiers of packets.",
     _STRICT,
     Kept(vendors=False, suffixes=False, words=False),
+    _OF_PACKETS,
 )
 TIMING_ONLY = Policy(
     "timing-only",
-    "Only times, sizes, counts, ports and the words of protocols stay; everything else is hidden.",
+    "Only times, sizes, counts, ports and the words of protocols stay; everything else is hidden or replaced.",
     _TIMING,
     Kept(vendors=False, suffixes=False, words=False),
+    _OF_PACKETS,
 )
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in (SHARE, STRICT, TIMING_ONLY)}
 """All policies by name; the first is the default."""

@@ -4,6 +4,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Callable
+from itertools import islice
 from typing import TypeVar
 
 from rustnet.policy.redaction.keys import Key
@@ -44,7 +45,9 @@ class Pseudonyms:
 
     def of(self, mark: str, text: str) -> str:
         """Pseudonym of a text."""
-        number = self.number(text)
+        digest = self._hash.copy()
+        digest.update(text.encode("utf-8", "surrogatepass"))
+        number = int.from_bytes(digest.digest())
         number, first = divmod(number, len(_PAIRS))
         number, second = divmod(number, len(_PAIRS))
         number, third = divmod(number, len(_PAIRS))
@@ -59,12 +62,15 @@ class Pseudonyms:
         return int.from_bytes(digest.digest())
 
     def remember(self, replacement: str, original: str) -> None:
-        """Remember what a replacement stands for; the oldest is forgotten where there are too many."""
-        if len(original) > LONGEST_KEPT or self._originals.get(replacement) == original:
+        """Remember what a replacement stands for; the oldest are forgotten where there are too many."""
+        if not self._remembered or len(original) > LONGEST_KEPT or self._originals.get(replacement) == original:
             return
         with self._lock:
-            if len(self._originals) >= self._remembered and replacement not in self._originals:
-                del self._originals[next(iter(self._originals))]
+            if len(self._originals) >= self._remembered:
+                # Many at once: a dict takes longer to find its first key for each one that was removed before it.
+                oldest = list(islice(self._originals, 1 + self._remembered // 8))
+                for each in oldest:
+                    del self._originals[each]
             self._originals[replacement] = original
 
     def original(self, replacement: str) -> str | None:

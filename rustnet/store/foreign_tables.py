@@ -98,11 +98,11 @@ class ForeignTables:
         for batch in self._batches(select):
             yield [row[0] for row in batch if row[0] is not None]
 
-    def values(self, table: str, column: str) -> Iterator[Any]:
-        """All values of a column in the order of the rows."""
-        for batch in self._batches(f"SELECT {quote_identifier(column)} FROM {self._name(table)}"):  # noqa: S608
-            for row in batch:
-                yield row[0]
+    def rows(self, table: str, columns: list[str]) -> Iterator[tuple[Any, ...]]:
+        """All rows of a table, some columns of it, in their order."""
+        names = ", ".join(map(quote_identifier, columns))
+        for batch in self._batches(f"SELECT {names} FROM {self._name(table)}"):  # noqa: S608
+            yield from batch
 
     def row_of(self, table: str, column: str, value: object) -> int | None:
         """Number of the first row with a value, from 1; of a list, as one of its elements."""

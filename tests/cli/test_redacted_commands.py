@@ -119,7 +119,7 @@ def has_option(name: str) -> bool:
 
 
 def test_every_reading_command_is_here() -> None:
-    others = {"browse", "replay", "live", "export", "report"}
+    others = {"browse", "replay", "live", "export", "report", "scan-leaks"}
     assert {name for name in COMMANDS if has_option(name)} - others == set(READING)
 
 
@@ -171,6 +171,22 @@ def test_every_table_and_saved_query(session: str) -> None:
                     assert not marks(str(s.query(name).rows)), name
             assert not marks(repr(s) + s._repr_html_() + str(s.tables().rows) + str(s.captures().rows))
             assert not marks(repr(s.flow(1)) + s.flow(1)._repr_html_() + str(s.messages(1).rows))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "FROM session.main.flows",
+        'FROM "session".flows',
+        "SELECT * FROM query_table('session.flows')",
+        "FROM Session . flows",
+    ],
+)
+def test_the_originals_are_not_named(session: str, capfd: pytest.CaptureFixture[str], sql: str) -> None:
+    code, shown = run(capfd, "query", session, "--redact", "--sql", sql)
+    assert code == 2
+    assert "has the originals" in shown
+    assert not marks(shown)
 
 
 def test_a_replacement_is_what_commands_take(session: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rustnet import isolation
 from rustnet.errors import InputError
-from rustnet.export.leaks.tables import TableScan
+from rustnet.export.leaks.tables import FLOW, TableScan
 from rustnet.i18n import _
 from rustnet.records import Kind
 
@@ -151,6 +151,8 @@ def _decoded(path: Path, name: str, scan: "FolderScan") -> set[str]:
             looked = TableScan(scan.searcher, scan.session, scan.findings, name, tables)
             looked.skip = _is_derived
             looked.schema = False
+            looked.words_of_protocols = True
+            looked.aligned = lambda columns: FLOW in columns
             looked.scan()
             return looked.decided
     finally:

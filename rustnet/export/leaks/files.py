@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rustnet.errors import InputError, RustnetError
+from rustnet.export.leaks import sought
 from rustnet.export.leaks.captures import scan_capture
 from rustnet.export.leaks.findings import Findings, Step
 from rustnet.export.leaks.searching import Hit, Searcher, Verdict
@@ -27,6 +28,8 @@ LONGEST_LINE = 1 << 24
 """Longest line that is looked through in one piece."""
 CAPTURES = frozenset((".pcapng", ".pcap"))
 TEXTS = frozenset((".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig"))
+PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
+"""Files with sentences of the program's documentation."""
 _DATABASE = b"DUCK"
 
 
@@ -75,18 +78,18 @@ class FolderScan:
             self.findings.unread.append((name, error.strerror or str(error)))
 
     def _plain(self, path: Path, name: str, bare: str, ending: str) -> None:
-        open_hits: list[tuple[int, Hit]] = []
         if ending in TEXTS:
-            self._text_file(path, name)
+            open_hits = self._text_file(path, name)
         else:
             open_hits = self._binary_file(path, name)
         decided: set[str] = set()
         try:
             decided = self._decoded(path, name, bare, ending)
         finally:
-            for offset, hit in open_hits:
+            for place, hit in open_hits:
                 if hit.text not in decided:
-                    self.findings.add(hit, name, offset=offset)
+                    line = ending in TEXTS
+                    self.findings.add(hit, name, _("line") if line else "", place if line else None, None if line else place)
 
     def _decoded(self, path: Path, name: str, bare: str, ending: str) -> set[str]:
         """Look into the tables or packets of a file; returns values of which it is known what they are."""
@@ -123,30 +126,44 @@ class FolderScan:
 
     # ---- texts -----------------------------------------------------------------------------------------------------
 
-    def _text_file(self, path: Path, name: str) -> None:
-        """Look through lines of text; each hit is reported once, with its first line."""
+    def _text_file(self, path: Path, name: str) -> list[tuple[int, Hit]]:
+        """Look through lines of text; each hit is reported once, with its first line.
+
+        Returns the hits that what is decoded has to decide.
+        """
+        undecided: list[tuple[int, Hit]] = []
         seen: set[Hit] = set()
         line = 1
         with path.open("rb") as stream:
             while piece := stream.read(PIECE):
                 if not piece.endswith(b"\n"):
                     piece += stream.readline(LONGEST_LINE)
-                self._text_piece(piece, name, line, seen)
+                undecided += self._text_piece(piece, name, line, seen)
                 line += piece.count(b"\n")
                 self.progress(name, len(piece))
+        return undecided
 
-    def _text_piece(self, piece: bytes, name: str, line: int, seen: set[Hit]) -> None:
+    def _text_piece(self, piece: bytes, name: str, line: int, seen: set[Hit]) -> list[tuple[int, Hit]]:
+        undecided = []
         text = piece.decode("utf-8", "surrogateescape")
         hits = self.searcher.text(text) - seen
-        for runs in ("\n".join(_wide_texts(piece)),):
+        runs = "\n".join(sought.wide(piece))
+        if runs:
             hits |= {Hit(hit.kind, "UTF-16", hit.text, hit.verdict) for hit in self.searcher.text(runs)} - seen
         seen |= hits
+        if Path(name).name in PROSE or name.endswith(".html"):
+            hits = {hit for hit in hits if hit.form != "text" or hit.text not in sought.described_words()}
         lines: list[str] | None = None
         for hit in sorted(hits, key=lambda each: each.text):
             if lines is None:
                 lines = text.split("\n")
             number = self._line_of(lines, hit)
-            self.findings.add(hit, name, _("line"), line + number if number is not None else None)
+            row = line + number if number is not None else None
+            if hit.verdict is Verdict.LEAK:
+                self.findings.add(hit, name, _("line"), row)
+            else:
+                undecided.append((row or line, hit))
+        return undecided
 
     def _line_of(self, lines: list[str], hit: Hit) -> int | None:
         """Number of the first line with a hit, by its text, else by halving."""
@@ -186,12 +203,6 @@ class FolderScan:
                 rest = data[-OVERLAP:]
                 self.progress(name, len(piece))
         return undecided
-
-
-def _wide_texts(data: bytes) -> Iterator[str]:
-    from rustnet.export.leaks.sought import wide  # noqa: PLC0415
-
-    return wide(data)
 
 
 def _files(folder: Path) -> Iterator[Path]:

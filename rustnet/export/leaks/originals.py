@@ -8,7 +8,8 @@ from rustnet.export.leaks import sought
 from rustnet.export.leaks.hashes import HashSet, Windows
 from rustnet.export.leaks.sought import SOUGHT, Part
 from rustnet.records import Kind
-from rustnet.store.meanings import kind_of
+from rustnet.store.meanings import FACT_COLUMNS, FACT_VALUE, kind_of, kind_of_fact
+from rustnet.store.redacted_facts import by_fact
 from rustnet.store.schema import FLOWS_ENDED, FLOWS_OPEN, INPUT, VIEWS, quote_identifier, quote_literal
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ MOST = 20_000_000
 KINDS = tuple(Kind)
 _BATCH = 20_000
 
-Group = tuple[Kind, str, str]
-"""Kind, name where the policy depends on it, and type of columns whose values are collected together."""
+Group = tuple[Kind, str, str, str]
+"""Kind, type of numbers, and name and table where the policy depends on them, of columns collected together."""
 
 
 def number_of(kind: Kind) -> int:
@@ -52,43 +53,43 @@ class Originals:
 
     # ---- collecting ------------------------------------------------------------------------------------------------
 
-    def add(self, kind: Kind, value: Any, name: str = "", sql_type: str = "") -> None:
+    def add(self, kind: Kind, value: Any, name: str = "", sql_type: str = "", table: str = "") -> None:
         """Add a value of a column."""
         part = SOUGHT[kind]
         if isinstance(value, str):
             if part is None:
                 self._allow(value)
             elif value:
-                self._add_text(kind, part, value, name)
+                self._add_text(kind, part, value, name, table)
         elif part is not None and isinstance(value, int) and not isinstance(value, bool):
-            self._add_number(kind, value, sql_type)
+            self._add_number(kind, value, sql_type, name, table)
 
     def _allow(self, text: str) -> None:
         for word in sought.words_of(text):
             self.allowed.add(hash(word))
 
-    def _add_text(self, kind: Kind, part: Part, text: str, name: str) -> None:
+    def _add_text(self, kind: Kind, part: Part, text: str, name: str, table: str) -> None:
         at = _NUMBERS[kind]
         if kind is Kind.ADDRESS and "/" not in text and self._add_addresses(at, text.lower()):
             return
-        replacement = self.redactor.value(kind, text, name)
+        replacement = str(self.redactor.value(kind, text, name, table=table))
         if replacement == text:
             self._allow(text)
             return
         self.count += 1
         if Part.ADDRESSES in part and self._add_addresses(at, text.lower()) and "/" in text:
-            self.networks.update(number for number, *_ in sought.addresses_in(str(replacement).lower()))
+            self.networks.update(number for number, *_ in sought.addresses_in(replacement.lower()))
         hardware = Part.HARDWARE in part and self._add_hardware(at, text.lower())
         self.whole.add(hash((at, text)), at)
         self.replaced.add(hash((at, replacement)), at)
         if Part.WORDS in part and not (kind is Kind.MAC and hardware):
-            self._add_words(at, text, sought.words_of(replacement))
+            self._add_words(at, text, replacement)
         if Part.WHOLE in part and len(text) >= sought.SHORTEST_ANYWHERE and not text.isdigit():
             self.texts.add(text.lower().encode("utf-8", "replace"), at)
 
-    def _add_words(self, at: int, text: str, left: set[str]) -> None:
-        """Add the words of a text; ``left``: those of its replacement."""
-        words = sought.words_of(text)
+    def _add_words(self, at: int, text: str, replacement: str) -> None:
+        """Add the words of a text, but for composed ones that are in its replacement too."""
+        words, left = sought.words_of(text), sought.words_of(replacement)
         if "xn--" in text.lower():
             words |= {sought.unicode_of(word) for word in words if word.startswith("xn--")}
         strong = [word for word in words if not sought.is_weak(word)]
@@ -99,7 +100,7 @@ class Originals:
             encoded = word.encode("utf-8", "replace")
             if len(encoded) >= sought.SHORTEST_ANYWHERE:
                 self.texts.add(encoded, at)
-        if not strong and (phrase := sought.phrase_of(text)):
+        if not strong and (phrase := sought.phrase_of(text)) and phrase not in sought.phrases_of(replacement):
             self.phrases.add(hash(phrase), at)
 
     def _add_addresses(self, at: int, lower: str) -> bool:
@@ -137,12 +138,12 @@ class Originals:
                 self.cards.add(number.to_bytes(6), at)
         return present
 
-    def _add_number(self, kind: Kind, value: int, sql_type: str) -> None:
+    def _add_number(self, kind: Kind, value: int, sql_type: str, name: str, table: str) -> None:
         at = _NUMBERS[kind]
         if kind is Kind.ADDRESS_NUMBER or sql_type == "UHUGEINT":
             self._add_address(at, value, is_v4=False)
             return
-        replacement = self.redactor.value(kind, value, "", sql_type)
+        replacement = self.redactor.value(kind, value, name, sql_type, table)
         if replacement != value:
             self.count += 1
             self.whole.add(hash((at, value)), at)
@@ -217,16 +218,18 @@ def collect(
         for name in (table, *names):
             originals.add(Kind.WORD, name)
     # Words of values that stay are needed first.
-    groups = sorted(_groups(session).items(), key=lambda item: SOUGHT[item[0][0]] is not None)
-    for (kind, name, sql_type), columns in groups:
+    groups = sorted(_groups(session, redactor).items(), key=lambda item: SOUGHT[item[0][0]] is not None)
+    for (kind, sql_type, name, own_table), columns in groups:
         if step is not None:
             step(kind.value)
         for value in _distinct(session, columns):
-            originals.add(kind, value, name, sql_type)
+            originals.add(kind, value, name, sql_type, own_table)
             if originals.count >= MOST:
                 originals.complete = False
                 break
         originals.allowed.seal()
+    if by_fact(redactor, *FACT_VALUE):
+        _add_facts(session, originals)
     for (path,) in session.execute_own(
         f"SELECT DISTINCT substr(key, {len(INPUT) + 1}) FROM meta WHERE key LIKE {quote_literal(INPUT + '%')}"  # noqa: S608 -- our own words
     ).rows:
@@ -239,7 +242,18 @@ def collect(
     return originals
 
 
-def _groups(session: "Session") -> dict[Group, list[tuple[str, str, str]]]:
+def _add_facts(session: "Session", originals: Originals) -> None:
+    """Add what hosts disclose, each by the kind of its fact."""
+    table, value = FACT_VALUE
+    if table not in session.columns():
+        return
+    names = ", ".join(map(quote_identifier, (value, *FACT_COLUMNS)))
+    for text, fact, source in _rows(session, f"SELECT DISTINCT {names} FROM {table} WHERE {value} IS NOT NULL"):  # noqa: S608
+        kind, name = kind_of_fact(fact or "", source or "")
+        originals.add(kind, text, name)
+
+
+def _groups(session: "Session", redactor: "Redactor") -> dict[Group, list[tuple[str, str, str]]]:
     """Columns whose values are collected together: table, column and type of each."""
     groups: dict[Group, list[tuple[str, str, str]]] = {}
     for table, columns in session.columns().items():
@@ -250,8 +264,11 @@ def _groups(session: "Session") -> dict[Group, list[tuple[str, str, str]]]:
             text = sql_type.startswith("VARCHAR") or "(" in sql_type
             if SOUGHT[kind] is None and not text:
                 continue
-            name = column if kind is Kind.SOFTWARE and column == "vendor" else ""
-            group = kind, name, "" if text else sql_type.removesuffix("[]")
+            own = f"{table}.{column}" in redactor.policy.columns
+            if (table, column) == FACT_VALUE and not own:
+                continue
+            name = column if own or (kind is Kind.SOFTWARE and column == "vendor") else ""
+            group = kind, "" if text else sql_type.removesuffix("[]"), name, table if own else ""
             groups.setdefault(group, []).append((table, column, sql_type))
     return groups
 

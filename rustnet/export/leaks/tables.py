@@ -1,14 +1,15 @@
 """Looks into tables: databases, Parquet, CSV and lines of JSON, column by column."""
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.leaks.findings import Findings
 from rustnet.export.leaks.searching import Hit, Searcher, Verdict
-from rustnet.export.leaks.sought import SOUGHT, Part
+from rustnet.export.leaks.sought import SOUGHT, Part, addresses_in, is_weak, words_of
 from rustnet.query.kinds import kinds_of
 from rustnet.records import Kind
-from rustnet.store.meanings import kind_of
+from rustnet.store.meanings import FACT_VALUE, kind_of
 from rustnet.store.schema import quote_identifier
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 CELLS = 1 << 22
 """Most characters of different values that are looked through together."""
+FLOW = "flow_id"
+"""Column of tables whose rows are in the order of packets; others are looked into after them."""
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
@@ -34,10 +37,12 @@ class TableScan:
         self._findings = findings
         self._file = file
         self._tables = tables
-        self.aligned = True
-        """Tables of the same name and length have the same rows."""
+        self.aligned: Callable[[Collection[str]], bool] = lambda _columns: True
+        """Whether a table of the same name and length, with some columns, has the rows of the session's."""
         self.skip: Callable[[str, str, Kind | None], bool] = lambda _table, _column, _kind: False
         """Columns that are not looked into."""
+        self.words_of_protocols = False
+        """Values that consist of common words are a protocol's own."""
         self.decided: set[str] = set()
         """Values that are originals and replacements, and that are replacements in every row that has them."""
         self.schema = True
@@ -45,7 +50,8 @@ class TableScan:
 
     def scan(self) -> None:
         """Look into all tables, and into what the file defines."""
-        for table, columns in self._tables.tables.items():
+        every = self._tables.tables
+        for table, columns in sorted(every.items(), key=lambda item: FLOW not in item[1]):
             if self._tables.count(table):
                 for column, sql_type in columns.items():
                     self._column(table, column, sql_type)
@@ -57,7 +63,7 @@ class TableScan:
                 self._findings.add(hit, self._file, "schema")
 
     def _column(self, table: str, column: str, sql_type: str) -> None:
-        kind = kind_of(table, column) or kinds_of((column,))[0]
+        kind = None if (table, column) == FACT_VALUE else kind_of(table, column) or kinds_of((column,))[0]
         plain = sql_type.removesuffix("[]")
         is_number = plain in _INTEGERS
         if self.skip(table, column, kind) or (not is_number and _has_no_text(plain)):
@@ -119,6 +125,8 @@ class TableScan:
     # ---- reporting -------------------------------------------------------------------------------------------------
 
     def _report(self, table: str, column: str, kind: Kind | None, hits: dict[Hit, list[Any]]) -> None:
+        if self.words_of_protocols:
+            hits = {hit: values for hit, values in hits.items() if not _is_common(hit)}
         place = f"{table}.{column}"
         either = {hit: values for hit, values in hits.items() if hit.verdict is Verdict.EITHER}
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
@@ -129,7 +137,8 @@ class TableScan:
                 )
         else:
             for hit in either:
-                self._findings.add(hit, self._file, place)
+                if hit.text not in self.decided:
+                    self._findings.add(hit, self._file, place)
             self.decided |= {hit.text for hit in either}  # named once, with its column
         placed = 0
         texts = set()
@@ -146,34 +155,52 @@ class TableScan:
     ) -> list[tuple[int, Hit]] | None:
         """Leaks among values that are originals and replacements, by the session's own rows; None without them."""
         own = self._session.columns().get(table)
-        if not self.aligned or own is None or column not in own or not self._same_length(table):
+        if own is None or column not in own or not self.aligned(own) or not self._same_length(table):
             return None
         by_value = {value: hit for hit, values in hits.items() for value in values}
-        redactor = self._searcher.originals.redactor
         leaks: dict[Hit, int] = {}
-        known: dict[Any, Any] = {}
-        with self._session.stream(f"SELECT {quote_identifier(column)} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
-            originals = (row[0] for batch in rows.batches() for row in batch)
-            for number, (original, value) in enumerate(zip(originals, self._tables.values(table, column), strict=False), 1):
-                elements = value if isinstance(value, list) else [value]
-                if not any(element in by_value for element in elements):
+        expected = self._expected(table, column, own[column], kind)
+        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        names = [*keys, column]
+        shown = ", ".join(map(quote_identifier, names))
+        with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
+            originals = (row for batch in rows.batches() for row in batch)
+            for number, (original, row) in enumerate(zip(originals, self._tables.rows(table, names), strict=False), 1):
+                value = row[-1]
+                elements = value if isinstance(value, list) else (value,)
+                held = next((by_value[element] for element in elements if element in by_value), None)
+                if held is None:
                     continue
-                if not self._searcher.originals.known_key:
-                    if value == original or str(value) == str(original):
-                        leaks.setdefault(next(by_value[each] for each in elements if each in by_value), number)
-                    continue
-                key = tuple(original) if isinstance(original, list) else original
-                if key not in known:
-                    known[key] = redactor.value(kind, original, column, own[column])
-                expected = known[key]
-                if expected != value and str(expected) != str(value):
-                    hit = next(by_value[element] for element in elements if element in by_value)
-                    leaks.setdefault(hit, number)
+                if any(str(one) != str(other) for one, other in zip(original[:-1], row[:-1], strict=True)):
+                    return None  # the rows are not those of the session
+                if not expected(original[-1], value, held):
+                    leaks.setdefault(held, number)
         return [(number, hit) for hit, number in leaks.items()]
+
+    def _expected(self, table: str, column: str, sql_type: str, kind: Kind | None) -> Callable[[Any, Any, Hit], bool]:
+        """Function that knows whether a value with a hit may be in the place of an original."""
+        originals = self._searcher.originals
+        known: dict[Any, Any] = {}
+
+        def same(original: Any, value: Any, hit: Hit) -> bool:
+            text = hit.shown or hit.text
+            if not originals.known_key:
+                return not _holds(original, text) or not _holds(value, text)
+            key = tuple(original) if isinstance(original, list) else original
+            if key not in known:
+                known[key] = originals.redactor.value(kind, original, column, sql_type, table)
+            return _holds(known[key], text)
+
+        return same
 
     def _same_length(self, table: str) -> bool:
         count = self._session.execute_own(f"SELECT count(*) FROM {quote_identifier(table)}").rows[0][0]  # noqa: S608
         return bool(count == self._tables.count(table))
+
+
+def _holds(value: Any, text: str) -> bool:
+    """Whether a value, or an element of it, is a text or has it between other characters."""
+    return re.search(rf"(?<![\w.:-]){re.escape(text)}(?![\w:-]|\.\w)", str(value).lower()) is not None
 
 
 def _has_no_text(sql_type: str) -> bool:
@@ -182,6 +209,14 @@ def _has_no_text(sql_type: str) -> bool:
 
 def _text_of(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def _is_common(hit: Hit) -> bool:
+    """Whether a hit is a text of common words alone."""
+    if hit.kind in (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC) or hit.form not in ("text", "whole value"):
+        return False
+    plain = all(map(is_weak, words_of(hit.text))) and next(addresses_in(hit.text), None) is None
+    return plain and (" " in hit.text or hit.form == "whole value")
 
 
 def _covered(hit: Hit, texts: set[str]) -> bool:

@@ -22,7 +22,7 @@ _FLOWS = """
 SELECT flow_id, coalesce(app, '') AS app, coalesce(src_port, 0) AS src_port, coalesce(dst_port, 0) AS dst_port, protocol
 FROM flows WHERE capture_id = $capture AND protocol IN ('tcp', 'udp') ORDER BY flow_id"""
 _PACKETS = """
-SELECT number, flow_id, from_src FROM packets
+SELECT number, flow_id, from_src, payload > 0 OR tcp_flags & 7 > 0 AS counts FROM packets
 WHERE capture_id = $capture AND number BETWEEN $first AND $last AND flow_id IS NOT NULL ORDER BY number"""
 
 
@@ -52,6 +52,7 @@ class KnownFlows:
         self._first, self._stop = 0, 0
         self._chosen = np.zeros(len(self._ids), np.bool_)
         self._numbers = np.zeros(0, np.int64)
+        """Flows of those packets that have a payload, or begin or end a connection."""
         self._of_packets: list[int] = []
         self._from_source: list[bool] = []
 
@@ -106,7 +107,8 @@ class KnownFlows:
         flows[places] = np.where(known, columns["flow_id"], 0)
         sides[places] = columns["from_src"]
         self._first, self._stop = first, first + PACKETS
-        self._numbers = flows
+        self._numbers = np.zeros(PACKETS, np.int64)
+        self._numbers[places] = np.where(known & columns["counts"], columns["flow_id"], 0)
         self._of_packets, self._from_source = flows.tolist(), sides.tolist()
 
     def _new(self, flow_id: int) -> Flow | None:

@@ -121,7 +121,7 @@ def _bit(mask: int, flags: str = "m.flags") -> str:
 
 _KNOWN_ANSWERS = "least(m.answer_count, len(m.answers))"
 FIELDS = message_fields(
-    Field("proto", "enum", PROTO),
+    Field("proto", "enum", PROTO, "as in conn.log"),
     Field("trans_id", "count", "m.txid"),
     Field(
         "rtt", "interval", "epoch_ns(m.ts) // 1000 - epoch_ns(m.asked_at) // 1000", "from the question to the answer"

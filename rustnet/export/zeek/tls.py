@@ -157,7 +157,7 @@ X509 = Log(
         unset("basic_constraints.ca", "bool"),
         unset("basic_constraints.path_len", "count"),
         Field("host_cert", "bool", "true", "the session has the first certificate of each chain"),
-        Field("client_cert", "bool", "m.client"),
+        Field("client_cert", "bool", "m.client", "it is a certificate of a client"),
     ),
     ("m.ts", "m.packet", "m.flow_id", "m.client"),
     "One row a day for each certificate of a server or client: the first of its chain. Others are not in a session. Of "

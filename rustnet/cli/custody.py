@@ -44,9 +44,8 @@ class Custody:
         from rustnet.export.signatures import SigningKey  # noqa: PLC0415
 
         self.session = session
-        self.key = SigningKey.of_file(
-            Path(key) if key else usual_key()
-        )  # a key that cannot be used is better seen before the work
+        with as_caller():  # a key that cannot be used is better seen before the work
+            self.key = SigningKey.of_file(Path(key) if key else usual_key())
         # A second descriptor of an open session, when closed, would end the locks that DuckDB holds on it.
         path = Path(session)
         self._status = path.stat() if path.is_file() else None

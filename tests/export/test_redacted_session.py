@@ -145,8 +145,18 @@ JOINS = {
 }
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("capture", SAMPLES, ids=lambda path: path.name)
+USUAL = ("web.pcap", "network.pcapng")
+"""Samples that are always tried under every policy; the others under one, and under all with ``-m slow``."""
+TRIED = [
+    pytest.param(capture, policy, marks=() if policy == "share" or capture.name in USUAL else pytest.mark.slow)
+    for capture in SAMPLES
+    for policy in POLICIES
+]
+
+
+@pytest.mark.parametrize(
+    ("capture", "policy"), TRIED, ids=lambda value: value.name if isinstance(value, Path) else value
+)
 def test_samples_keep_their_shape(capture: Path, policy: str, sample: Callable[[Path], Path], tmp_path: Path) -> None:
     source, target = sample(capture), tmp_path / "new.duckdb"
     copied = redacted(source, target, policy)

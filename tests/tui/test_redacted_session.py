@@ -11,7 +11,7 @@ from rustnet.query.session import open_session
 from tests.tui.screen_actions import shown
 from tests.tui.support import browser, screen_text, settle
 
-TABS = ("overview", "flows", "hosts", "activity", "graph", "network", "health")
+TABS = ("overview", "details", "activity", "graph", "hosts", "health", "network", "sql")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ async def test_every_screen_shows_it_and_health_says_so(redacted: Path) -> None:
     app: Any = browser(redacted)
     async with app.run_test(size=(200, 50)) as pilot:
         texts = {}
-        for tab in app.panes if hasattr(app, "panes") else TABS:
+        for tab in TABS:
             await shown(pilot, tab)
             await settle(pilot)
             texts[tab] = screen_text(app)

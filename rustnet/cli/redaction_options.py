@@ -87,7 +87,7 @@ def _policy(state: State) -> "Policy":
     from rustnet.policy.redaction.policy_files import policy_of_file  # noqa: PLC0415 -- if wanted
     from rustnet.query.kinds import kind_of  # noqa: PLC0415 -- if wanted
 
-    with _as_caller():
+    with as_caller():
         return policy_of_file(Path(name), kind_of)
 
 
@@ -101,12 +101,12 @@ def _key(state: State) -> "Key":
     chosen = state.config.redact_key_file if given is None else given
     if chosen == ONE_OFF_KEY:
         return random_key()
-    with _as_caller():
+    with as_caller():
         return key_of_file(Path(chosen or usual_file().parent / KEY_FILE))
 
 
 @contextlib.contextmanager
-def _as_caller() -> Iterator[None]:
+def as_caller() -> Iterator[None]:
     """Read and create files as the user who called this program by sudo, so that they belong to that user.
 
     As root, a link in that user's folder could lead to a file that only root may read or create.

@@ -42,8 +42,6 @@ _TYPES = ("VARCHAR", "VARCHAR[]", "UHUGEINT", *_NUMBERS)
 """Types that functions replace."""
 _PLAIN_TYPES = ("BOOLEAN", "DOUBLE", "FLOAT", *_NUMBERS)
 """Types of which values of no known kind stay."""
-_VENDOR = "fact = 'vendor' AND source IN ('ieee', 'address')"
-"""Facts of the shipped table, which stay with the vendor's part of hardware addresses."""
 _LEAST, _MOST = -(1 << 63) + 1, (1 << 63) - 1
 
 
@@ -141,10 +139,7 @@ class _Views:
             return f"CAST(NULL AS {sql_type})"
         if method is Method.HIDE and sql_type == "VARCHAR":
             return f"CASE WHEN {name} = '' THEN {name} WHEN {name} IS NOT NULL THEN {quote_literal(REDACTED)} END"
-        replaced = f"{self._function(kind, method, sql_type)}({name})"
-        if (table, column) == ("host_facts", "value") and self._redactor.policy.kept.vendors:
-            return f"CASE WHEN {_VENDOR} THEN {name} ELSE {replaced} END"
-        return replaced
+        return f"{self._function(kind, method, sql_type)}({name})"
 
     def _fact_function(self) -> str:
         """Name of the function that replaces what hosts disclose, from the value, the fact and its source."""

@@ -151,6 +151,7 @@ def _decoded(path: Path, name: str, scan: "FolderScan") -> set[str]:
             looked = TableScan(scan.searcher, scan.session, scan.findings, name, tables)
             looked.skip = _is_derived
             looked.schema = False
+            looked.words_of_protocols = True
             looked.aligned = lambda columns: FLOW in columns
             looked.scan()
             return looked.decided

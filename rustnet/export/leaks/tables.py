@@ -1,11 +1,12 @@
 """Looks into tables: databases, Parquet, CSV and lines of JSON, column by column."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.leaks.findings import Findings
 from rustnet.export.leaks.searching import Hit, Searcher, Verdict
-from rustnet.export.leaks.sought import SOUGHT, Part
+from rustnet.export.leaks.sought import SOUGHT, Part, addresses_in, is_weak, words_of
 from rustnet.query.kinds import kinds_of
 from rustnet.records import Kind
 from rustnet.store.meanings import FACT_VALUE, kind_of
@@ -40,6 +41,8 @@ class TableScan:
         """Whether a table of the same name and length, with some columns, has the rows of the session's."""
         self.skip: Callable[[str, str, Kind | None], bool] = lambda _table, _column, _kind: False
         """Columns that are not looked into."""
+        self.words_of_protocols = False
+        """Values that consist of common words are a protocol's own."""
         self.decided: set[str] = set()
         """Values that are originals and replacements, and that are replacements in every row that has them."""
         self.schema = True
@@ -122,6 +125,8 @@ class TableScan:
     # ---- reporting -------------------------------------------------------------------------------------------------
 
     def _report(self, table: str, column: str, kind: Kind | None, hits: dict[Hit, list[Any]]) -> None:
+        if self.words_of_protocols:
+            hits = {hit: values for hit, values in hits.items() if not _is_common(hit)}
         place = f"{table}.{column}"
         either = {hit: values for hit, values in hits.items() if hit.verdict is Verdict.EITHER}
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
@@ -168,22 +173,23 @@ class TableScan:
                     continue
                 if any(str(one) != str(other) for one, other in zip(original[:-1], row[:-1], strict=True)):
                     return None  # the rows are not those of the session
-                if not expected(original[-1], value):
+                if not expected(original[-1], value, held):
                     leaks.setdefault(held, number)
         return [(number, hit) for hit, number in leaks.items()]
 
-    def _expected(self, table: str, column: str, sql_type: str, kind: Kind | None) -> Callable[[Any, Any], bool]:
-        """Function that knows whether a value may be in the place of an original."""
+    def _expected(self, table: str, column: str, sql_type: str, kind: Kind | None) -> Callable[[Any, Any, Hit], bool]:
+        """Function that knows whether a value with a hit may be in the place of an original."""
         originals = self._searcher.originals
         known: dict[Any, Any] = {}
 
-        def same(original: Any, value: Any) -> bool:
+        def same(original: Any, value: Any, hit: Hit) -> bool:
+            text = hit.shown or hit.text
             if not originals.known_key:
-                return value != original and str(value) != str(original)
+                return not _holds(original, text) or not _holds(value, text)
             key = tuple(original) if isinstance(original, list) else original
             if key not in known:
                 known[key] = originals.redactor.value(kind, original, column, sql_type, table)
-            return bool(known[key] == value or str(known[key]) == str(value))
+            return _holds(known[key], text)
 
         return same
 
@@ -192,12 +198,25 @@ class TableScan:
         return bool(count == self._tables.count(table))
 
 
+def _holds(value: Any, text: str) -> bool:
+    """Whether a value, or an element of it, is a text or has it between other characters."""
+    return re.search(rf"(?<![\w.:-]){re.escape(text)}(?![\w:-]|\.\w)", str(value).lower()) is not None
+
+
 def _has_no_text(sql_type: str) -> bool:
     return sql_type.startswith(("TIMESTAMP", "DATE", "TIME", "BOOLEAN", "DOUBLE", "FLOAT", "DECIMAL", "INTERVAL"))
 
 
 def _text_of(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def _is_common(hit: Hit) -> bool:
+    """Whether a hit is a text of common words alone."""
+    if hit.kind in (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC) or hit.form not in ("text", "whole value"):
+        return False
+    plain = all(map(is_weak, words_of(hit.text))) and next(addresses_in(hit.text), None) is None
+    return plain and (" " in hit.text or hit.form == "whole value")
 
 
 def _covered(hit: Hit, texts: set[str]) -> bool:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _HEAD = re.compile(r"(?:\s*--[^\n]*\n)*\s*(WITH\s+(?:RECURSIVE\s+)?)?", re.IGNORECASE)
 _READ = re.compile(r"(?:\b(?:from|join)\s+|,\s*)\"?([a-z_][a-z0-9_]*)\"?", re.IGNORECASE)
 """Names that a statement may read."""
+_DEFINED = re.compile(r"\b([a-z_]\w*)(?:\([^()]*\))?\s+AS\s+(?:NOT\s+)?(?:MATERIALIZED\s+)?\(", re.IGNORECASE)
+"""Names that a statement gives to parts of itself."""
 _PARTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|\$([a-z_][a-z0-9_]*)", re.IGNORECASE)
 _LARGEST = 2**127 - 1
 """Largest number that SQL takes as it is."""
@@ -76,7 +78,7 @@ class Scope:
         """Restrict a statement to what is left; ``shown``: as it may be shown."""
         if not self.text:
             return sql
-        wanted = self._wanted(sql)
+        wanted = self._wanted(sql) - {name.lower() for name in _DEFINED.findall(sql)}
         parts = []
         if wanted:
             where = self._shown_where if shown else self._where

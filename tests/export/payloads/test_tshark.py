@@ -1,4 +1,4 @@
-"""tshark reads rewritten payloads without more complaints than their originals, and reads the replaced names in them."""
+"""tshark reads rewritten payloads without more complaints than their originals, and the replaced names in them."""
 
 import shutil
 import subprocess
@@ -85,7 +85,7 @@ def test_no_more_problems(tmp_path: Path, policy: Policy) -> None:
 
 
 def test_names_that_tshark_reads(tmp_path: Path) -> None:
-    packets = []
+    packets: list[Captured] = []
     for number, app in enumerate(("dns", "tls", "http", "dhcp"), 1):
         for frame, shown in _frames(number, app, SAMPLES[app][0], SHARE):
             packets.append(Captured(START + len(packets) * 1_000_000, shown, length=len(frame)))

@@ -22,6 +22,8 @@ FLOW = "flow_id"
 """Column of tables whose rows are in the order of packets; others are looked into after them."""
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
+_OF_PROTOCOLS = frozenset((Kind.TERM, Kind.FREE_TEXT, Kind.SOFTWARE, Kind.MIXED))
+"""Kinds of which values of common words may stay in packets, as the reason of a status does."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
 _INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
 
@@ -57,10 +59,11 @@ class TableScan:
                     self._column(table, column, sql_type)
         if not self.schema:
             return
-        own = {str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows}
+        own = words_of(" ".join(str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows))
         for text in self._tables.definitions():
-            for hit in self._searcher.text(text) if text not in own else ():
-                self._findings.add(hit, self._file, "schema")
+            for hit in self._searcher.text(text):
+                if hit.text not in own:
+                    self._findings.add(hit, self._file, "schema")
 
     def _column(self, table: str, column: str, sql_type: str) -> None:
         kind = None if (table, column) == FACT_VALUE else kind_of(table, column) or kinds_of((column,))[0]
@@ -213,7 +216,7 @@ def _text_of(value: Any) -> str:
 
 def _is_common(hit: Hit) -> bool:
     """Whether a hit is a text of common words alone."""
-    if hit.kind in (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC) or hit.form not in ("text", "whole value"):
+    if hit.kind not in _OF_PROTOCOLS or hit.form not in ("text", "whole value"):
         return False
     plain = all(map(is_weak, words_of(hit.text))) and next(addresses_in(hit.text), None) is None
     return plain and (" " in hit.text or hit.form == "whole value")

@@ -61,7 +61,7 @@ def _end_with_stdin() -> None:
 
 
 def _run(session: str, settings: "BrowserSettings", writer: WriterProcess | None = None) -> int:
-    with opened(session, threads=THREADS, memory_limit=MEMORY_LIMIT) as reader:
+    with opened(session, original=True, threads=THREADS, memory_limit=MEMORY_LIMIT) as reader:
         if settings.filter:
             from rustnet.query.compile import compile_filter  # noqa: PLC0415 -- if there is one
 

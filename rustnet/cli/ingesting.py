@@ -131,7 +131,7 @@ def print_summary(
     if summary is None:
         from rustnet.query.summary import summarise  # noqa: PLC0415 -- DuckDB
 
-        with opened(session) as reader:
+        with opened(session, original=True) as reader:
             summary = summarise(reader, top)
     if as_json:
         from rustnet.cli.report import as_data  # noqa: PLC0415

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from rustnet import __version__
 from rustnet.cli.language import translate_click
+from rustnet.cli.optional_values import with_values
 from rustnet.cli.terminal import Terminal, notify
 from rustnet.config import Config, Source, load
 from rustnet.errors import ExitCode, RustnetError
@@ -25,6 +26,9 @@ from rustnet.present.text import safe
 from rustnet.present.values import show_times_in
 from rustnet.probe.newfile import remove_unfinished
 from rustnet.probe.streams import open_standard_streams
+
+if TYPE_CHECKING:
+    from rustnet.policy.redaction import Redactor
 
 translate_click()  # before the first command, whose options have click's own sentences
 
@@ -46,7 +50,8 @@ COMMANDS: dict[str, str] = {
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
     "report": N_("Write a report of a session as one page of HTML."),
-    "export": N_("Export the owners of connections as a sidecar."),
+    "export": N_("Write a session in formats for other programs and people, also redacted."),
+    "scan-leaks": N_("Look for values of a session in a redacted export of it."),
     "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),
     "protocols": N_("List the decoded protocols, their tables and fields."),
@@ -55,7 +60,7 @@ COMMANDS: dict[str, str] = {
     "doctor": N_("Check this installation: what works, what is missing."),
     "about": N_("Print version, licences, libraries, and where the shipped data come from."),
 }
-"""Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>`, its object `command`."""
+"""Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>` with `_` for `-`, its object `command`."""
 
 
 NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
@@ -90,6 +95,8 @@ class State:
     """Policy under which values are replaced; empty: the configured one, None: they are not."""
     redact_key: str | None = None
     """File of the key of that; None: the configured one."""
+    redactor: "Redactor | None" = None
+    """What replaces them, once it was needed."""
 
     def source(self) -> Source:
         """Where settings are looked for."""
@@ -117,7 +124,7 @@ class LazyGroup(click.Group):
         """Import one command's module."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"rustnet.cli.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"rustnet.cli.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
@@ -136,11 +143,7 @@ class LazyGroup(click.Group):
             closest = difflib.get_close_matches(name, COMMANDS, 1)
             hint = _("did you mean {name}?").format(name=closest[0]) if closest else ", ".join(COMMANDS)
             raise click.UsageError(_("unknown command {name!r}: {hint}").format(name=name, hint=hint), ctx)
-        if "--redact" in args:
-            from rustnet.cli.redaction_options import with_policies  # noqa: PLC0415 -- imports this module
-
-            args = [name, *with_policies(args[1:])]
-        return super().resolve_command(ctx, args)
+        return super().resolve_command(ctx, [name, *with_values(args[1:])])
 
 
 @click.group(
@@ -278,6 +281,10 @@ def _handle_error(error: Exception, state: State) -> int:
         import traceback  # noqa: PLC0415 -- only with --debug
 
         traceback.print_exception(error)
+    if state.redact is not None:
+        from rustnet.cli.redacted_errors import replaced_error  # noqa: PLC0415 -- imports this module
+
+        error = replaced_error(error, state)
     words, code = _error_message(error)
     _print_error(words)
     return code

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -14,6 +15,7 @@ import click
 from rustnet import i18n
 from rustnet.cli.main import State
 from rustnet.cli.outputs import check_session_name, check_streams, check_streams_against, output_options
+from rustnet.cli.redaction_options import redactor_of
 from rustnet.cli.terminal import notify
 from rustnet.errors import ExitCode, UsageError
 from rustnet.i18n import _
@@ -184,23 +186,29 @@ def chosen_format(fmt: str | None, output: str | None) -> str:
 
 
 @contextlib.contextmanager
-def opened(session: str, **resources: Any) -> "Iterator[Session]":
+def opened(session: str, *, original: bool = False, **resources: Any) -> "Iterator[Session]":
     """Open a session, finished or still being written, for reading within the block; with DuckDB's ``resources``.
+
+    Under ``--redact`` its values are replaced, unless they are wanted as they are (``original``).
 
     The first interrupt ends its statements, a second one the process: a function of SQL can take long to see the first.
     """
-    from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB, which --help does not need
+    from rustnet.query.redaction_mark import redaction_of  # noqa: PLC0415 -- DuckDB, which --help does not need
+    from rustnet.query.session import open_session  # noqa: PLC0415
 
     check_session_name(session)
     check_streams(session)
     context = click.get_current_context(silent=True)
     state = context.find_object(State) if context else None
     with _ended_by_second_interrupt():
-        reader = open_session(session, seconds=state.seconds if state else None, **resources)
+        redactor = None if original else redactor_of(state)
+        reader = open_session(session, seconds=state.seconds if state else None, redact=redactor, **resources)
         try:
             check_streams_against(reader, session)
             for capture in reader.partial_captures():
-                notify(f"rustnet: {capture.words(session)}")
+                notify(f"rustnet: {capture.words(session if redactor is None else reader.path)}")
+            if redaction := redaction_of(reader):
+                notify(f"rustnet: {redaction.words(session if redactor is None else reader.path)}")
             yield reader
         finally:
             reader.close()
@@ -215,6 +223,8 @@ def _ended_by_second_interrupt() -> Iterator[None]:
         interrupts += 1
         if interrupts > 1:
             remove_unfinished()
+            if folders := sys.modules.get("rustnet.export.folder"):
+                folders.remove_unfinished()
             os._exit(ExitCode.INTERRUPTED)
         raise KeyboardInterrupt
 

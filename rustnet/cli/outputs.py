@@ -123,7 +123,7 @@ class Inputs:
 def inputs_of(reader: "Session", session: str, output: str | None, *more: str) -> Inputs:
     """Inputs of a command that reads a session and ``more`` files, and writes ``output`` (None: stdout)."""
     inputs = Inputs(*more)
-    inputs.add_session(reader, session, output)
+    inputs.add_session(reader.originals(), session, output)
     return inputs
 
 

@@ -6,14 +6,14 @@ words that follow it, a session above all, are arguments of the command. ``--red
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rustnet.cli.main import State
-from rustnet.config import ONE_OFF_KEY, REDACT_POLICIES, usual_file
+from rustnet.config import ONE_OFF_KEY, usual_file
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -25,21 +25,6 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 OPTION = "--redact"
 KEY_FILE = "redaction.key"
 """Name of the key's file, next to the usual configuration file."""
-
-
-def with_policies(arguments: Sequence[str]) -> list[str]:
-    """Arguments of a command in which ``--redact`` always has a value: an empty one, unless a policy follows it."""
-    changed = list(arguments)
-    end = changed.index("--") if "--" in changed else len(changed)
-    for at in range(end - 1, -1, -1):
-        if changed[at] == OPTION and not (at + 1 < end and names_policy(changed[at + 1])):
-            changed[at] = f"{OPTION}="
-    return changed
-
-
-def names_policy(word: str) -> bool:
-    """Whether a word is that of a policy, or the name of a policy's file."""
-    return word in REDACT_POLICIES or (word.endswith(".toml") and not word.startswith("-"))
 
 
 def redaction_options(command: _F) -> _F:
@@ -77,7 +62,9 @@ def redactor_of(state: State | None) -> "Redactor | None":
         if state is not None and state.redact_key is not None:
             raise UsageError("--redact-key is for --redact")
         return None
-    return new_redactor(state)
+    if state.redactor is None:
+        state.redactor = new_redactor(state)
+    return state.redactor
 
 
 def new_redactor(state: State) -> "Redactor":
@@ -100,7 +87,7 @@ def _policy(state: State) -> "Policy":
     from rustnet.policy.redaction.policy_files import policy_of_file  # noqa: PLC0415 -- if wanted
     from rustnet.query.kinds import kind_of  # noqa: PLC0415 -- if wanted
 
-    with _as_caller():
+    with as_caller():
         return policy_of_file(Path(name), kind_of)
 
 
@@ -114,12 +101,12 @@ def _key(state: State) -> "Key":
     chosen = state.config.redact_key_file if given is None else given
     if chosen == ONE_OFF_KEY:
         return random_key()
-    with _as_caller():
+    with as_caller():
         return key_of_file(Path(chosen or usual_file().parent / KEY_FILE))
 
 
 @contextlib.contextmanager
-def _as_caller() -> Iterator[None]:
+def as_caller() -> Iterator[None]:
     """Read and create files as the user who called this program by sudo, so that they belong to that user.
 
     As root, a link in that user's folder could lead to a file that only root may read or create.

@@ -19,7 +19,7 @@ _TAB = "import sys; sys.argv[1:] = {words!r}; from rustnet.__main__ import entry
 def serve_session(session: str, filter: str, *, at: str, port: int, state: State) -> int:  # noqa: A002
     """Serve a session until Ctrl-C; returns the exit code."""
     settings = browser_settings(state, filter=filter, at=at)  # errors before anything is served
-    with opened(session) as reader:
+    with opened(session, original=True) as reader:
         if filter:
             from rustnet.query.compile import compile_filter  # noqa: PLC0415 -- if there is one
 

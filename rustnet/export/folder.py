@@ -12,6 +12,18 @@ from rustnet.errors import RustnetError, UsageError
 
 DIRECTORY, FILE = 0o700, 0o600
 """Modes of what is written: for its owner."""
+GROUP_DIRECTORY, GROUP_FILE = 0o750, 0o640
+"""Modes of what a group may read as well."""
+
+
+_unfinished: set[Path] = set()
+"""Directories that have no name yet."""
+
+
+def remove_unfinished() -> None:
+    """Remove what exports have written so far, where the process ends at once."""
+    for path in list(_unfinished):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class ExportFolder:
@@ -21,8 +33,10 @@ class ExportFolder:
     that must not be handed on, never has a name. Raises `UsageError` for a name that is in use.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, group: int | None = None) -> None:
         self.path = path
+        self.group = group
+        """Number of the group that may read it; None: only its owner."""
         self.work = path.absolute().parent / f".rustnet-{os.urandom(8).hex()}.tmp"
         self.files: list[str] = []
         """Names of the files, relative and with `/`, in the order in which they were begun."""
@@ -31,12 +45,14 @@ class ExportFolder:
     def __enter__(self) -> Self:
         with self._explained():
             self.work.mkdir(mode=DIRECTORY)
+        _unfinished.add(self.work)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
+        _unfinished.discard(self.work)
 
     def new(self, name: str) -> Path:
         """Path of a new file, whose directories exist, for a writer that creates it itself."""
@@ -64,10 +80,19 @@ class ExportFolder:
         self._check()
         with self._explained():
             for name in self.files:
-                (self.work / name).chmod(FILE)
+                self._set_mode(self.work / name, FILE, GROUP_FILE)
+            if self.group is not None:
+                inner = (self.work / parent for name in self.files for parent in Path(name).parents)
+                for folder in {self.work, *inner}:
+                    self._set_mode(folder, DIRECTORY, GROUP_DIRECTORY)
             if self.path.is_dir():
                 self.path.rmdir()  # an empty one
             self.work.rename(self.path)
+
+    def _set_mode(self, path: Path, private: int, shared: int) -> None:
+        if self.group is not None:
+            shutil.chown(path, group=self.group)
+        path.chmod(private if self.group is None else shared)
 
     def _check(self) -> None:
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):

@@ -35,6 +35,10 @@ NARROWEST_CELL = 6
 """Columns are not narrowed below this width."""
 GAP = "  "
 
+SPACED = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+COMPACT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+"""Encoders for `dumps`."""
+
 _NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\(.*\)")
 _SIZE_NAME = re.compile(r"(.*_)?(bytes|payload)(_.*)?")
 _FORMULA = re.compile(r"(^|;)([\s\"']*)(?=[=+\-@|%\uff1d\uff0b\uff0d\uff20])")
@@ -95,17 +99,18 @@ def _exact(value: Any, kind: str) -> Any:
     return json_value(value)
 
 
-def _escape_json(match: re.Match[str]) -> str:
+def escape_json(match: re.Match[str]) -> str:
+    """An unsafe character as JSON's escape."""
     code = ord(match[0])
     if code < 0x10000:
         return f"\\u{code:04x}"
     return f"\\u{0xD800 + (code - 0x10000 >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
-def dumps(value: Any) -> str:
+def dumps(value: Any, encoder: json.JSONEncoder = SPACED) -> str:
     """JSON without line breaks, and without control characters and characters that reorder or hide text."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return text if text.isascii() and "\x7f" not in text else UNSAFE.sub(_escape_json, text)
+    text = encoder.encode(value)
+    return text if text.isascii() and "\x7f" not in text else UNSAFE.sub(escape_json, text)
 
 
 def _write_json(result: ResultSet | RowStream, batches: Iterator[list[Row]], out: TextIO, *, lines: bool) -> int:

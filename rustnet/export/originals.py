@@ -9,7 +9,7 @@ from pathlib import Path
 from rustnet.errors import InputError, RustnetError
 from rustnet.filenames import as_path
 from rustnet.i18n import _
-from rustnet.query.selection import OriginalFile, originals
+from rustnet.query.selection import REDACTED, OriginalFile, originals
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
@@ -33,17 +33,13 @@ def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, 
     """Locate a file among those ``given``, at its path, or next to the session.
 
     ``alone`` means that this is the only file of all captures, so that a single given file is taken for it. Otherwise
-    given files are matched by size and hash, or by name.
+    given files are matched by size and hash, or by name. A redacted session has no originals.
     """
+    if original.kind == REDACTED:
+        words = _("the original capture is not at hand: the session is redacted, and names no original")
+        return Location(None, words, missing=True)
     if given:
-        chosen = _choose(original, [Path(name) for name in given], alone=alone)
-        if chosen is None:
-            return Location(
-                None, _("{path}: no file given with --source matches").format(path=original.source), missing=True
-            )
-        if not chosen.is_file():
-            return Location(None, _("{path}: no such file").format(path=chosen), missing=True)
-        return Location(chosen, "")
+        return _given(original, given, alone=alone)
     if original.kind != "file":
         return Location(None, _why_gone(original), missing=True)
     source = Path(as_path(original.source))
@@ -52,6 +48,17 @@ def locate(original: OriginalFile, session: Path, given: Sequence[str] = (), *, 
             return Location(path, "")
     words = _("{path}: no such file; give its current path with --source")
     return Location(None, words.format(path=original.source), missing=True)
+
+
+def _given(original: OriginalFile, given: Sequence[str], *, alone: bool) -> Location:
+    """Locate a file among those given."""
+    chosen = _choose(original, [Path(name) for name in given], alone=alone)
+    if chosen is None:
+        words = _("{path}: no file given with --source matches")
+        return Location(None, words.format(path=original.source), missing=True)
+    if not chosen.is_file():
+        return Location(None, _("{path}: no such file").format(path=chosen), missing=True)
+    return Location(chosen, "")
 
 
 def _why_gone(original: OriginalFile) -> str:

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from rustnet.errors import UsageError
 from rustnet.query.compile import Scope, compile_filter
 from rustnet.query.execute import RowStream
+from rustnet.query.redaction_mark import redaction_of
 
 if typing.TYPE_CHECKING:
     from rustnet.query.session import Session
+
+REDACTED = "redacted"
+"""Kind of the files of a redacted session: neither their names nor their hashes are those of the originals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +161,37 @@ WHERE c.capture_id = ? ORDER BY file"""
 
 def ingested_files(session: "Session", capture_id: int) -> tuple[IngestedFile, ...]:
     """Files of a capture, by their index."""
+    kind = _kind(session)
     return tuple(
         IngestedFile(
-            OriginalFile(row[0], row[2], row[3], row[4], row[5], row[9]), row[6], alone=row[7] == 1, recorded=row[8]
+            OriginalFile(row[0], row[2], kind or row[3], row[4], row[5], row[9]),
+            row[6],
+            alone=row[7] == 1,
+            recorded=row[8],
         )
         for row in session.execute_own(_FILES, (capture_id,)).rows
     )
 
 
+def _kind(session: "Session") -> str | None:
+    """Kind of all files of a redacted session; None: each has its own."""
+    return REDACTED if redaction_of(session) else None
+
+
 def originals(session: "Session", captures: Sequence[int] | None = None) -> list[Original]:
     """List the captures of a session, or those of the given numbers, in order."""
+    kind = _kind(session)
     files: dict[int, list[OriginalFile]] = {}
     for row in session.execute(
         "SELECT capture_id, source, kind, bytes, sha256, first_packet FROM capture_files ORDER BY capture_id, file"
     ).rows:
-        files.setdefault(row[0], []).append(OriginalFile(*row))
+        files.setdefault(row[0], []).append(OriginalFile(row[0], row[1], kind or row[2], *row[3:]))
     result = []
     for *values, assembly in session.execute(
         "SELECT capture_id, source, kind, bytes, sha256, assembly FROM captures ORDER BY capture_id"
     ).rows:
         if captures is None or values[0] in captures:
-            own = files.get(values[0], [OriginalFile(*values)])
+            own = files.get(values[0], [OriginalFile(values[0], values[1], kind or values[2], values[3], values[4])])
             recorded = values[2] == "live" and values[0] in files
             result.append(Original(values[0], tuple(own), assembly == "merged", recorded))
     return result

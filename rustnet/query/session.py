@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     import duckdb
     import numpy as np
 
+    from rustnet.policy.redaction import Key, Policy, Redactor
     from rustnet.query.compile import Scope
     from rustnet.query.detail import FlowDetail, Messages
     from rustnet.query.diff import Difference
@@ -216,6 +217,10 @@ class Session(ABC):
     def captures(self) -> ResultSet:
         """Captures that were read into the session."""
         return self.execute("SELECT * FROM captures ORDER BY capture_id")
+
+    def originals(self) -> "Session":
+        """The session itself; of one whose values are replaced, that with its own values."""
+        return self
 
     def partial_captures(self) -> "list[PartialCapture]":
         """Captures whose replay was killed: only some of their packets are stored."""
@@ -482,12 +487,20 @@ def open_session(
     seconds: float | None = None,
     threads: int | None = None,
     memory_limit: str = store.READER_MEMORY,
+    redact: "str | PathLike[str] | Policy | Redactor | None" = None,
+    key: "str | PathLike[str] | Key | None" = None,
 ) -> Session:
     """Open a session for reading, whether it is finished or is being written; ``seconds`` limit each statement.
 
     ``threads`` and ``memory_limit`` are DuckDB's, for a file that nobody writes. Waits for a writer that has just
-    started or ended. Raises `SessionError`.
+    started or ended. ``redact`` replaces all values, by a policy (`share`, `strict`, `timing-only` or a file NAME.toml)
+    and a ``key``: a file, by default the one in the folder of the user's configuration, or `new` for a random key.
+    Filters and statements are over replacements then. Raises `SessionError`.
     """
+    if redact is not None:
+        from rustnet.query.redacted import open_redacted  # noqa: PLC0415 -- if wanted
+
+        return _limited(open_redacted(path, redact, key, threads=threads, memory_limit=memory_limit), seconds)
     from rustnet.query.remote import NoWriterError, RefusedError, RemoteSession  # noqa: PLC0415 -- it is one of these
 
     again = functools.partial(open_session, path, seconds=seconds, threads=threads, memory_limit=memory_limit)

@@ -6,6 +6,7 @@ from `COMPUTED`.
 
 import functools
 import typing
+from collections.abc import Iterator
 
 from rustnet.records import Column, Kind, columns, field_docs, table_name
 from rustnet.store.live_tables import NeighbourChange, RouteChange, SocketChange
@@ -154,6 +155,27 @@ _Recorded = tuple[type, tuple[Column, ...]]
 _CORE: dict[str, _Recorded] = {name: (cls, ()) for cls in CORE_TABLES for name in (table_name(cls), *base_tables(cls))}
 
 
+FACT_KINDS = {
+    "mac": Kind.MAC, "hostname": Kind.HOST, "name": Kind.MIXED, "domain": Kind.HOST, "workgroup": Kind.HOST,
+    "vendor": Kind.SOFTWARE, "operating_system": Kind.SOFTWARE, "os_version": Kind.SOFTWARE, "software": Kind.SOFTWARE,
+    "user_agent": Kind.SOFTWARE, "model": Kind.SOFTWARE, "device_type": Kind.SOFTWARE, "hardware": Kind.SOFTWARE,
+    "description": Kind.SOFTWARE, "serial_number": Kind.IDENTIFIER, "role": Kind.WORD, "user": Kind.USER,
+    "vlan": Kind.NUMBER, "initial_ttl": Kind.NUMBER,
+}  # fmt: skip
+"""Kinds of `host_facts.value` by `fact`; of others it is mixed."""
+FACT_VALUE = ("host_facts", "value")
+"""The column whose kind depends on others."""
+FACT_COLUMNS = ("fact", "source")
+"""These other columns."""
+
+
+def kind_of_fact(fact: str, source: str) -> tuple[Kind, str]:
+    """Kind of a value of `host_facts`, and the name of a column that has such values."""
+    if fact == "vendor":
+        return (Kind.WORD, "") if source == "address" else (Kind.SOFTWARE, "vendor" if source == "ieee" else "")
+    return FACT_KINDS.get(fact, Kind.MIXED), ""
+
+
 @functools.cache
 def protocol_tables() -> tuple[type, ...]:
     """Record classes of the protocols' tables."""
@@ -216,6 +238,17 @@ def about_table(table: str) -> str:
         return VIEWS[table][1]
     recorded = _recorded(table)
     return " ".join((recorded[0].__doc__ or "").split()) if recorded else OWN_TABLES.get(table, "")
+
+
+def described_columns() -> Iterator[str]:
+    """Descriptions of all tables, views and columns that this program knows."""
+    for cls, leading in all_tables(protocol_tables()):
+        table = table_name(cls)
+        yield about_table(table)
+        yield from (text_of(table, column.name) for column in (*leading, *columns(cls)))
+    for table, meanings in _UNRECORDED.items():
+        yield about_table(table)
+        yield from (meaning.text for meaning in meanings.values())
 
 
 def unrecorded() -> dict[str, dict[str, str]]:

@@ -39,6 +39,8 @@ blocks of 256 kB, DuckDB's own choice, most of a small session is empty space. A
 
 ATTACHED = "session"
 """Name of the attached session within the writer's connection."""
+SOURCE = "source"
+"""Name of the session that a new one is copied from, within the same connection."""
 
 WRITER_MEMORY = "256MB"
 READER_MEMORY = "512MB"
@@ -79,13 +81,15 @@ def create_or_open(
     memory_limit: str = WRITER_MEMORY,
     small_groups: bool = False,
     mode: int = 0o600,
+    source: Path | None = None,
 ) -> "duckdb.DuckDBPyConnection":
     """Open a session for writing; create it if there is none, and migrate an older one to the current schema.
 
     ``tables`` are the record classes of the protocols; the core tables always exist. ``small_groups`` is for writers
     that run for a long time: row groups of `ROW_GROUP` and no log, so that nothing is permanent before a CHECKPOINT.
     ``mode`` is that of a new file. The session is attached to the connection as `ATTACHED`, and each cursor has to USE
-    it (`session_cursor`). The caller closes it with `close`. Raises `SessionError`; a new file that cannot be
+    it (`session_cursor`). ``source`` is another session, attached as `SOURCE` for reading; what the connection spills
+    is then next to that one. The caller closes it with `close`. Raises `SessionError`; a new file that cannot be
     completed is removed again.
     """
     file, real = Path(path), _real(path)
@@ -101,9 +105,11 @@ def create_or_open(
     }
     # A log holds every write at once; without one, a full row group goes to the file as soon as it is full.
     options = f"ROW_GROUP_SIZE {ROW_GROUP}, RECOVERY_MODE no_wal_writes" if small_groups else ""
-    con = _connect(real, _with_threads(config, threads), WRITER_SPILL)
+    con = _connect(real, _with_threads(config, threads), WRITER_SPILL, source)
     created = False
     try:
+        if source is not None:
+            _attach_source(con, source)
         with _clear_errors(file):
             if small_groups:
                 con.execute("SET write_buffer_row_group_count = 1")
@@ -128,18 +134,23 @@ def create_or_open(
 
 
 def open_readonly(
-    path: "str | os.PathLike[str]", *, threads: int | None = None, memory_limit: str = READER_MEMORY
+    path: "str | os.PathLike[str]",
+    *,
+    threads: int | None = None,
+    memory_limit: str = READER_MEMORY,
+    outputs: Path | None = None,
 ) -> "duckdb.DuckDBPyConnection":
     """Open a finished or interrupted session for reading. The caller closes it with `close`.
 
-    Its connections run SQL of users: they reach no other file, no network and no setting. The session is attached as
-    `ATTACHED`, and each cursor has to USE it (`session_cursor`). Raises `SessionError`, `ForeignObjectsError` if it
-    has objects that this program does not make, `SessionLockedError` while it is being written.
+    Its connections run SQL of users: they reach no other file, no network and no setting, but for files in the
+    directory ``outputs``. The session is attached as `ATTACHED`, and each cursor has to USE it (`session_cursor`).
+    Raises `SessionError`, `ForeignObjectsError` if it has objects that this program does not make,
+    `SessionLockedError` while it is being written.
     """
     file, real = Path(path), _real(path)
     identity = check_file(file, real, writing=False)
     config = {**_OFFLINE, **_READING, "memory_limit": memory_limit}
-    con = _connect(real, _with_threads(config, threads), READER_SPILL)
+    con = _connect(real, _with_threads(config, threads), READER_SPILL, outputs=outputs)
     try:
         with _clear_errors(file):
             con.execute("SET TimeZone = 'UTC'; SET lock_configuration = true")
@@ -191,12 +202,22 @@ def _real(path: "str | os.PathLike[str]") -> Path:
         return Path(path).absolute()
 
 
-def _connect(real: Path, config: dict[str, str], most_spilled: int) -> "duckdb.DuckDBPyConnection":
-    """Open a database in memory that reaches no file but the session, its logs and a directory to spill into."""
+def _connect(
+    real: Path,
+    config: dict[str, str],
+    most_spilled: int,
+    source: Path | None = None,
+    outputs: Path | None = None,
+) -> "duckdb.DuckDBPyConnection":
+    """Open a database in memory that reaches no file but the session, its logs and a directory to spill into.
+
+    With a ``source``, it reaches that session as well, and spills next to it if it can; of a directory ``outputs`` all.
+    """
     import duckdb  # noqa: PLC0415 -- costs 40 ms, which `rustnet --help` must not pay
 
     with _clear_errors(real):
-        spilled = spill.create(real)
+        reached = [real] if source is None else [_real(source), real]
+        spilled = next(filter(None, map(spill.create, reached)), None)
         try:
             con = duckdb.connect(":memory:", config={**config, "temp_directory": spilled.path if spilled else ""})
         except BaseException:
@@ -205,7 +226,9 @@ def _connect(real: Path, config: dict[str, str], most_spilled: int) -> "duckdb.D
             raise
         if spilled:
             _SPILLS[con] = weakref.finalize(con, spilled.remove)
-        paths = ", ".join(schema.quote_literal(f"{real}{end}") for end in ("", *COMPANIONS))
+        paths = ", ".join(schema.quote_literal(f"{path}{end}") for path in reached for end in ("", *COMPANIONS))
+        if outputs is not None:
+            con.execute(f"SET allowed_directories = [{schema.quote_literal(f'{_real(outputs)}/')}]")
         con.execute(
             f"SET max_temp_directory_size = '{spill.most_bytes(real, most_spilled)}B'; "
             f"SET allowed_paths = [{paths}]; SET enable_external_access = false"
@@ -220,12 +243,13 @@ def _attach(
     options: str,
     identity: Identity | None,
     mode: int | None = None,
+    name: str = ATTACHED,
 ) -> None:
-    """Attach the session as `ATTACHED`; a new one is nobody else's from its first byte."""
+    """Attach the session as ``name``; a new one is nobody else's from its first byte."""
     every = f"TYPE duckdb, {options}" if options else "TYPE duckdb"
     mask = os.umask(0o077)
     try:
-        con.execute(f"ATTACH {schema.quote_literal(str(real))} AS {ATTACHED} ({every})")
+        con.execute(f"ATTACH {schema.quote_literal(str(real))} AS {name} ({every})")
     finally:
         os.umask(mask)
     check_same(file, real, identity)
@@ -233,9 +257,25 @@ def _attach(
         real.chmod(mode)
 
 
+def _attach_source(con: "duckdb.DuckDBPyConnection", path: Path) -> None:
+    """Attach another session as `SOURCE`, unless it has objects that this program never makes."""
+    real = _real(path)
+    identity = check_file(path, real, writing=False)
+    with _clear_errors(path):
+        _attach(con, path, real, "READ_ONLY", identity, name=SOURCE)
+        _checked(con, path, SOURCE)
+
+
 def _use_checked(con: "duckdb.DuckDBPyConnection", file: Path) -> objects.Contents:
     """Make the attached session the default, unless it has objects that this program never makes."""
-    contents = objects.read_contents(con, ATTACHED)
+    contents = _checked(con, file, ATTACHED)
+    con.execute(f"USE {ATTACHED}")
+    return contents
+
+
+def _checked(con: "duckdb.DuckDBPyConnection", file: Path, name: str) -> objects.Contents:
+    """List what an attached session contains; raises `ForeignObjectsError` for what this program never makes."""
+    contents = objects.read_contents(con, name)
     if contents.foreign:
         words = N_(
             "{file}: contains the {name}, which rustnet did not make, and nothing of it was used; 'rustnet verify' "
@@ -243,7 +283,6 @@ def _use_checked(con: "duckdb.DuckDBPyConnection", file: Path) -> objects.Conten
         )
         every = (*contents.foreign, *contents.differing)
         raise objects.ForeignObjectsError(words, every, file=file, name=every[0])
-    con.execute(f"USE {ATTACHED}")
     return contents
 
 
@@ -276,6 +315,20 @@ def _drop_views(con: "duckdb.DuckDBPyConnection") -> None:
     for name in reversed(schema.VIEWS):
         con.execute(f"DROP VIEW IF EXISTS {name}")
     con.execute(f"DROP MACRO TABLE IF EXISTS {objects.FLOWS_AT}")
+
+
+@contextlib.contextmanager
+def explained(file: Path) -> typing.Iterator[None]:
+    """Turn DuckDB's errors about a file that is written into one line each."""
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except duckdb.Error as error:
+        explanation = _explain(file, str(error))
+        first = str(error).strip().splitlines()[0]
+        known = explanation.template != _UNKNOWN
+        raise explanation if known else SessionError(_UNWRITTEN, file=file, first=first) from error
 
 
 @contextlib.contextmanager
@@ -324,6 +377,9 @@ _CAUSES: tuple[tuple[str, type[SessionError], str], ...] = (
 """Patterns of DuckDB's messages, the error for each and its sentence; the first match applies."""
 
 
+_UNKNOWN, _UNWRITTEN = N_("{file}: cannot be opened ({first})"), N_("{file}: cannot be written ({first})")
+
+
 def _explain(file: Path, text: str) -> SessionError:
     """Turn DuckDB's error about a file into one sentence."""
     holder = re.search(r"Conflicting lock is held in (PID \d+|\S+)(?: \(PID (\d+)\))?", text)
@@ -341,7 +397,7 @@ def _explain(file: Path, text: str) -> SessionError:
     for pattern, kind, words in _CAUSES:
         if re.search(pattern, text):
             return kind(words, file=file, first=first)
-    return SessionError("{file}: cannot be opened ({first})", file=file, first=first)
+    return SessionError(_UNKNOWN, file=file, first=first)
 
 
 _META = (

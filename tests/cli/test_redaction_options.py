@@ -3,12 +3,14 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from rustnet.cli import redaction_options
 from rustnet.cli.main import State
-from rustnet.cli.redaction_options import KEY_FILE, new_redactor, redactor_of, with_policies
+from rustnet.cli.optional_values import with_values
+from rustnet.cli.redaction_options import KEY_FILE, new_redactor, redactor_of
 from rustnet.config import Config
 from rustnet.errors import UsageError
 from rustnet.records import Kind
@@ -31,10 +33,10 @@ from rustnet.records import Kind
     ],
 )
 def test_the_next_word_is_the_policy_only_if_it_names_one(given: list[str], meant: list[str]) -> None:
-    assert with_policies(given) == meant
+    assert with_values(given) == meant
 
 
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: str) -> State:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **options: Any) -> State:
     monkeypatch.setattr(redaction_options, "usual_file", lambda: tmp_path / "settings" / "config.toml")
     return State(config=Config(), **options)
 

@@ -5,6 +5,7 @@ import click
 from rustnet.cli.alert_page import print_known, print_raised
 from rustnet.cli.main import State
 from rustnet.cli.options import SECONDS, chosen_format, common, format_options, limit_options, timeout_option
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.errors import UsageError
 from rustnet.i18n import _
 
@@ -26,6 +27,7 @@ from rustnet.i18n import _
 @format_options
 @limit_options
 @timeout_option(SECONDS)
+@redaction_options
 @common
 @click.pass_obj
 def command(

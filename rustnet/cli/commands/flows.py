@@ -17,6 +17,7 @@ from rustnet.cli.options import (
     session_argument,
 )
 from rustnet.cli.outputs import inputs_of, text_output
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
@@ -58,6 +59,7 @@ _NARROW = {
 @click.option(
     "-c", "--columns", metavar="COLUMN,…", help=_("Columns to show; 'all' shows every column, '?' lists their names.")
 )
+@redaction_options
 @common
 def command(
     session: str,

@@ -16,6 +16,7 @@ from rustnet.cli.options import (
     session_argument,
 )
 from rustnet.cli.outputs import inputs_of, text_output
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
@@ -55,6 +56,7 @@ _COLUMNS = (
 @click.option("-l", "--local", is_flag=True, help=_("Only hosts on the local link: those with a hardware address."))
 @format_options
 @limit_options
+@redaction_options
 @common
 def command(
     session: str,

@@ -17,6 +17,7 @@ from rustnet.cli.options import (
     session_argument,
 )
 from rustnet.cli.outputs import inputs_of, text_output
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import Col, Terminal, notify, table
 from rustnet.i18n import _, ngettext
 
@@ -53,6 +54,7 @@ _SCREEN = {
 @click.option("--claimed", is_flag=True, help=_("Include processes that appear in claims but own no flow."))
 @format_options
 @limit_options
+@redaction_options
 @common
 def command(
     session: str,

@@ -9,6 +9,7 @@ import click
 from rustnet.cli.main import State, terminal
 from rustnet.cli.options import SECONDS, chosen_format, common, format_options, opened, query_parameters, timeout_option
 from rustnet.cli.outputs import Inputs, inputs_of, text_output
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import notify
 from rustnet.config import usual_file
 from rustnet.errors import UsageError
@@ -50,6 +51,7 @@ from rustnet.i18n import _
 @format_options
 @click.option("-n", "--limit", type=click.IntRange(0), help=_("Write at most this many rows."))
 @timeout_option(SECONDS)
+@redaction_options
 @common
 def command(
     session: str | None,

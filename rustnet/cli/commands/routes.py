@@ -6,6 +6,7 @@ import click
 
 from rustnet.cli.machine_options import at_option, plain, write_list
 from rustnet.cli.options import chosen_format, common, format_options, limit_options, opened, session_argument
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import Col, notify
 from rustnet.i18n import _
 
@@ -35,6 +36,7 @@ _COLUMNS = (
 @at_option
 @format_options
 @limit_options
+@redaction_options
 @common
 def command(
     session: str,

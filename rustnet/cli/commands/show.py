@@ -9,8 +9,9 @@ import click
 from rustnet.cli.main import terminal
 from rustnet.cli.options import common, in_english, opened, session_argument
 from rustnet.cli.outputs import check_streams
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import notify
-from rustnet.errors import InputError, RustnetError
+from rustnet.errors import InputError, RustnetError, UsageError
 from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
               help=_("Tool that decodes the packet."))  # fmt: skip
 @click.option("--source", metavar="FILE", help=_("Current path of the original capture."))
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print JSON."))
+@redaction_options
 @common
 def command(
     session: str,
@@ -55,6 +57,8 @@ def command(
 
     check_streams(session, *([source] if source else []))
     with opened(session) as reader:
+        if packet is not None and reader.originals() is not reader:
+            raise UsageError("--packet shows the bytes of a packet, which --redact cannot replace")
         numbers = detail.find_flows(reader, flow)
         if len(numbers) > 1:
             others = ", ".join(map(str, numbers[1:20])) + (" …" if len(numbers) > 20 else "")

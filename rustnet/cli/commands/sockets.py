@@ -14,6 +14,7 @@ from rustnet.cli.options import (
     opened,
     session_argument,
 )
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import Col, notify
 from rustnet.i18n import _
 
@@ -49,6 +50,7 @@ _COLUMNS = (
 @at_option
 @format_options
 @limit_options
+@redaction_options
 @common
 def command(
     session: str,

@@ -19,6 +19,7 @@ from rustnet.cli.options import (
     session_argument,
 )
 from rustnet.cli.outputs import inputs_of, text_output
+from rustnet.cli.redaction_options import redaction_options
 from rustnet.cli.terminal import notify
 from rustnet.errors import UsageError
 from rustnet.i18n import _
@@ -67,6 +68,7 @@ _OVERVIEW = ("app", "host")
 @click.option("-p", "--param", "params", multiple=True, metavar=_("KEY=VALUE"), help=_("Parameter of the query shown."))
 @format_options
 @limit_options
+@redaction_options
 @common
 def command(
     session: str,

@@ -10,7 +10,7 @@ from rustnet.cli.main import terminal
 from rustnet.cli.options import common, in_english, opened, whole_session_argument
 from rustnet.cli.outputs import check_streams
 from rustnet.cli.terminal import wrap
-from rustnet.errors import ExitCode, InputError
+from rustnet.errors import ExitCode, InputError, UsageError
 from rustnet.i18n import _
 from rustnet.present.text import safe
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 @click.command(
     help=_(
         "Check a session: that stored counts match its rows, that all references between tables are valid, and that "
-        "the original captures are unchanged. Exits with 1 if a check fails."
+        "the original captures are unchanged. Of the directory of an export, check that its files are those of its "
+        "manifest, and the signature. Exits with 1 if a check fails."
     )
 )
 @whole_session_argument
@@ -35,10 +36,25 @@ if TYPE_CHECKING:
     help=_("Current path of an original capture."),
 )
 @click.option("--no-hash", is_flag=True, help=_("Do not read and hash the captures."))
+@click.option(
+    "--signer",
+    metavar="KEY",
+    help=_("The key that must have signed the manifest: its fingerprint, the public key, or a file with it."),
+)
 @click.option("--json", "as_json", is_flag=True, callback=in_english, help=_("Print the results as JSON."))
 @common
-def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool) -> ExitCode:
-    """Verify a session."""
+def command(session: str, sources: tuple[str, ...], no_hash: bool, signer: str | None, as_json: bool) -> ExitCode:
+    """Verify a session, or a directory that was exported."""
+    if Path(session).is_dir():
+        if sources or no_hash:
+            raise UsageError("--source and --no-hash are for sessions, and {path} is a directory", path=session)
+        from rustnet.export.manifest import check_manifest  # noqa: PLC0415 -- needed for this only
+        from rustnet.export.signatures import expected_signer  # noqa: PLC0415
+
+        expected = expected_signer(signer) if signer else None
+        return _report(session, check_manifest(Path(session), expected), [], as_json=as_json)
+    if signer:
+        raise UsageError("--signer is for directories that were exported, and {path} is a file", path=session)
     from rustnet.query.integrity import check, foreign_objects  # noqa: PLC0415 -- DuckDB
     from rustnet.query.selection import originals  # noqa: PLC0415
     from rustnet.query.session import ForeignObjectsError  # noqa: PLC0415
@@ -57,6 +73,11 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
         files = [(file, capture.recorded) for capture in captures for file in capture.files]
         alone = len(files) == 1
         findings = [_file(file, Path(session), sources, alone=alone, recorded=of) for file, of in files] + findings
+    return _report(session, findings, partial, as_json=as_json)
+
+
+def _report(checked: str, findings: "list[Finding]", partial: "list[PartialCapture]", *, as_json: bool) -> ExitCode:
+    """Print what was found out, and return whether a check failed."""
     wrong = [f for f in findings if not f.ok and f.serious]
     if as_json:
         import dataclasses  # noqa: PLC0415
@@ -64,7 +85,7 @@ def command(session: str, sources: tuple[str, ...], no_hash: bool, as_json: bool
         from rustnet.export.formats import dumps  # noqa: PLC0415
 
         data = {
-            "session": session,
+            "session": checked,
             "ok": not wrong,
             "partial": [dataclasses.asdict(c) for c in partial],
             "findings": [dataclasses.asdict(f) for f in findings],

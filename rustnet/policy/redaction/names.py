@@ -10,6 +10,7 @@ from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.addresses import Addresses
 from rustnet.policy.redaction.numbers import Numbers
 from rustnet.policy.redaction.pseudonyms import HOST, IDENTIFIER, NAME, OBJECT, REDACTED, USER, Pseudonyms, cached
+from rustnet.policy.redaction.suffixes import suffix_labels
 
 MAX_TEXT = 16_384
 """Characters of a text that are looked at; the rest is left out."""
@@ -49,7 +50,7 @@ class Kept:
     vendors: bool = True
     """First half of hardware addresses."""
     suffixes: bool = True
-    """Last labels of host names, such as `com` or `co.uk`."""
+    """Public suffixes of host names, such as `com` or `co.uk`."""
     words: bool = True
     """Words that very many systems have."""
 
@@ -165,22 +166,16 @@ class Names:
             whole = self.is_common(name.strip("."), vocabulary.HOST_NAMES)
             return name if whole else ".".join(self.label(label) if label else "" for label in labels)
         end = len(labels) - (not labels[-1])
-        first_kept = end - self._suffix_labels([label.lower() for label in labels[:end]])
+        stay, public = suffix_labels([label.lower() for label in labels[:end]]) if self.kept.suffixes else (0, 1)
+        # The label below a suffix is always replaced, and so are those of a suffix that do not stay: a domain may be
+        # called shop or mail.
+        below, first_kept = end - public - 1, end - stay
         return ".".join(
             label
-            if not label or at >= first_kept or (at < first_kept - 1 and self.is_common(label, vocabulary.HOST_LABELS))
-            else self.label(label)  # always the one below the suffix: a domain may be called shop or mail
+            if not label or at >= first_kept or (at < below and self.is_common(label, vocabulary.HOST_LABELS))
+            else self.label(label)
             for at, label in enumerate(labels)
         )
-
-    def _suffix_labels(self, labels: list[str]) -> int:
-        """How many of the last labels stay."""
-        if not self.kept.suffixes or len(labels) < 2:
-            return 0
-        last = labels[-1]
-        if len(labels) > 2 and f"{labels[-2]}.{last}" in vocabulary.SECOND_SUFFIXES:
-            return 2
-        return int(last in vocabulary.SUFFIXES or (len(last) == 2 and last.isascii() and last.isalpha()))
 
     def _reverse(self, name: str, *, back: bool = False) -> str:
         """Replacement, or original, of the name of an address for reverse lookups; empty for others."""

@@ -102,6 +102,10 @@ class Redactor:
         method = self.method(kind, name, table)
         return [self._value(kind, method, value, sql_type, 0) for value in values]
 
+    def replacer(self, kind: Kind | None, method: Method, sql_type: str = "") -> Callable[[Any], Any]:
+        """Function that replaces values of a kind by a method."""
+        return lambda value: self._value(kind, method, value, sql_type, 0)
+
     def method(self, kind: Kind | None, name: str = "", table: str = "") -> Method:
         """What becomes of the values of a column."""
         if self.policy.columns and (own := self._own_method(name, table)):

@@ -1,0 +1,206 @@
+"""Headers of tunnels, whose inner packets are rewritten as others are.
+
+Sources: RFC 2784, 2890, 2637 (GRE), 7348 (VXLAN), 8926 (GENEVE), 4380 (Teredo), 2661 (L2TP), 5415 (CAPWAP), 3378
+(EtherIP), 3GPP TS 29.281 (GTP-U).
+"""
+
+from rustnet.export.redacted_packets.base import IP4, IP6, MAX_HEADERS, Base
+
+_ETHERNET, _PPP, _MPLS, _VLAN, _ERSPAN2, _ERSPAN3 = 0x6558, 0x880B, 0x8847, 0x8100, 0x88BE, 0x22EB
+_L2TP, _GTPU, _TEREDO, _VXLAN, _CAPWAP, _GENEVE, _OLD_VXLAN = 1701, 2152, 3544, 4789, 5247, 6081, 8472
+PORTS = frozenset((_L2TP, _GTPU, _TEREDO, _VXLAN, _CAPWAP, _GENEVE, _OLD_VXLAN))
+"""UDP ports of tunnels."""
+_CARRIED = frozenset((IP4, IP6, _MPLS, _VLAN))
+
+
+class Tunnels(Base):
+    """Rewrites headers of tunnels."""
+
+    def identifier(self, at: int, purpose: str) -> None:
+        """Replace a number of 32 bits that identifies a session or an association."""
+        raw = self.raw[at : at + 4]
+        number = self.redactor.pseudonyms.number(f"{purpose} {raw.hex()}") >> 32 & 0xFFFF_FFFF if any(raw) else 0
+        self.out[at : at + 4] = number.to_bytes(4)
+
+    def gre(self, o: int, e: int) -> int:
+        """GRE, versions 0 and 1, with ERSPAN inside it."""
+        if o + 4 > e:
+            return self.cut("transport_cut_off", o)
+        flags, kind = self.u16(o), self.u16(o + 2)
+        self.copy(o, o + 4)
+        at = o + 4
+        summed = at if flags & 0xC000 else 0
+        at += 4 if summed else 0
+        right = not summed or self.fragment or self.is_right(o, e)
+        for bit in (0x2000, 0x1000):
+            if flags & bit:
+                if at + 4 > e:
+                    return self.cut("transport_cut_off", at)
+                self.copy(at, at + 4)
+                at += 4
+        if flags & 7 == 1 and flags & 0x80:
+            if at + 4 > e:
+                return self.cut("transport_cut_off", at)
+            self.copy(at, at + 4)
+            at += 4
+        if at > e or flags & 0x4000:
+            return self.cut("malformed_transport", o + 4)
+        kept = self._within_gre(kind, at, e, numbered=bool(flags & 0x1000))
+        if summed:
+            self.checksum(o, summed, kept, right=right)
+        return kept
+
+    def _within_gre(self, kind: int, at: int, e: int, *, numbered: bool) -> int:
+        if kind == _ERSPAN2:
+            if numbered:
+                if at + 8 > e:
+                    return self.cut("transport_cut_off", at)
+                self.copy(at, at + 8)
+                at += 8
+            return self.ethernet(at, e)
+        if kind == _ERSPAN3:
+            if at + 12 > e:
+                return self.cut("transport_cut_off", at)
+            self.copy(at, at + 4)
+            self.copy(at + 10, at + 12)
+            at += 20 if self.raw[at + 11] & 1 else 12
+            return self.ethernet(at, e) if at <= e else self.cut("transport_cut_off", at - 8)
+        if kind == _ETHERNET:
+            return self.ethernet(at, e)
+        if kind == _PPP:
+            return self.ppp(at, e)
+        return self.network(kind, at, e) if kind in _CARRIED else self.cut("unknown_ethertype", at)
+
+    def ether_ip(self, o: int, e: int) -> int:
+        """Ethernet in IP."""
+        if o + 2 > e or self.raw[o] != 0x30:
+            return self.cut("malformed_transport", o)
+        self.copy(o, o + 2)
+        return self.ethernet(o + 2, e)
+
+    def udp_tunnel(self, source: int, destination: int, o: int, e: int) -> int:
+        """A tunnel over UDP, by its port and a header that fits; -1 for what is none."""
+        if destination in {_VXLAN, _OLD_VXLAN}:
+            return self._vxlan(o, e)
+        if destination == _GENEVE:
+            return self._geneve(o, e)
+        ports = (source, destination)
+        for port, method in (
+            (_GTPU, self._gtp_user), (_TEREDO, self._teredo), (_L2TP, self._l2tp), (_CAPWAP, self._capwap)
+        ):  # fmt: skip
+            if port in ports:
+                return method(o, e)
+        return -1
+
+    def _vxlan(self, o: int, e: int) -> int:
+        if o + 22 > e or self.raw[o] & 0x77 or not self.raw[o] & 8:
+            return -1
+        self.copy(o, o + 8)
+        return self.ethernet(o + 8, e)
+
+    def _geneve(self, o: int, e: int) -> int:
+        size = 8 + ((self.raw[o] & 0x3F) << 2) if o < e else 0
+        if not size or o + size + 14 > e or self.raw[o] >> 6:
+            return -1
+        kind = self.u16(o + 2)
+        if kind not in {_ETHERNET, IP4, IP6}:
+            return -1
+        self.copy(o, o + 8)
+        at = o + 8
+        while at + 4 <= o + size:  # of an option its class, type and length
+            self.copy(at, at + 4)
+            at += 4 + ((self.raw[at + 3] & 0x1F) << 2)
+        if at > o + size:  # options that do not fit
+            self.out[o + 8 : o + size] = bytes(size - 8)
+        return self.ethernet(o + size, e) if kind == _ETHERNET else self.network(kind, o + size, e)
+
+    def _gtp_user(self, o: int, e: int) -> int:
+        if o + 8 > e or self.raw[o] & 0xF0 != 0x30 or self.raw[o + 1] != 255:
+            return -1
+        raw = self.raw
+        at = o + 8
+        ends: list[int] = []
+        if raw[o] & 7:
+            at += 4
+            if at > e:
+                return -1
+            following = raw[at - 1] if raw[o] & 4 else 0
+            for _ in range(MAX_HEADERS):
+                if not following:
+                    break
+                if at >= e or raw[at] == 0 or at + (raw[at] << 2) > e:
+                    return -1
+                ends.append(at)
+                at += raw[at] << 2
+                following = raw[at - 1]
+        if at >= e or raw[at] >> 4 not in {4, 6}:
+            return -1
+        self.copy(o, o + 4)
+        self.identifier(o + 4, "teid")
+        if raw[o] & 7:
+            self.copy(o + 8, o + 12)
+        for place in ends:  # of an extension its length and the type of the next
+            self.copy(place, place + 1)
+            last = place + (raw[place] << 2)
+            self.copy(last - 1, last)
+        return self.raw_ip(at, e)
+
+    def _teredo(self, o: int, e: int) -> int:
+        raw = self.raw
+        start, at = o, o
+        if at + 4 <= e and self.u16(at) == 1:
+            at += 13 + raw[at + 2] + raw[at + 3]
+        origin = at if at + 8 <= e and self.u16(at) == 0 else 0
+        at += 8 if origin else 0
+        if at + 40 > e or raw[at] >> 4 != 6 or at + 40 + self.u16(at + 4) > e:
+            return -1
+        if self.u16(start) == 1:
+            self.copy(start, start + 4)
+        if origin:  # port and address with all bits inverted
+            self.out[origin + 2 : origin + 4] = (self.port(self.u16(origin + 2) ^ 0xFFFF) ^ 0xFFFF).to_bytes(2)
+            plain = bytes(byte ^ 0xFF for byte in raw[origin + 4 : origin + 8])
+            self.out[origin + 4 : origin + 8] = bytes(byte ^ 0xFF for byte in self.ipv4_of[plain])
+        return self.ipv6(at, e)
+
+    def port(self, port: int) -> int:
+        """Replacement of a port."""
+        return self.numbers.port(port) if self.ports else port
+
+    def _l2tp(self, o: int, e: int) -> int:
+        if o + 6 > e:
+            return -1
+        flags = self.u16(o)
+        if flags & 0x800F != 2:
+            return -1
+        at = o + 6 + (2 if flags & 0x4000 else 0) + (4 if flags & 0x0800 else 0)
+        stop = at
+        if flags & 0x0200:
+            if at + 2 > e:
+                return -1
+            stop = at + 2
+            at = stop + self.u16(stop - 2)
+        if at + 4 > e:
+            return -1
+        self.copy(o, stop)
+        return self.ppp(at, e)
+
+    def _capwap(self, o: int, e: int) -> int:
+        if o + 8 > e or self.raw[o] != 0:
+            return -1
+        size = (self.raw[o + 1] >> 3) << 2
+        flags = self.u16(o + 2)
+        if size < 8 or o + size + 14 > e or flags & 0x0088:
+            return -1
+        self.copy(o, o + 8)
+        if size > 8 and flags & 0x10:  # the radio's hardware address, by its length
+            self.out[o + 8] = self.raw[o + 8]
+            if self.raw[o + 8] == 6 and size >= 16:
+                self.hardware_address(o + 9)
+        if flags & 0x0100 == 0:
+            return self.ethernet(o + size, e)
+        swapped = self.raw[o + size] & 0x0C != 0x08 and self.raw[o + size + 1] & 0x0C == 0x08
+        return self.dot11_swapped(o + size, e) if swapped else self.dot11(o + size, e)
+
+    def dot11_swapped(self, o: int, e: int) -> int:
+        """IEEE 802.11 with the bytes of its first field swapped."""
+        raise NotImplementedError

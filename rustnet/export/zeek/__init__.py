@@ -1,0 +1,1 @@
+"""Writes a session as Zeek's logs."""

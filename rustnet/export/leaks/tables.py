@@ -23,7 +23,18 @@ FLOW = "flow_id"
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
-_INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
+_INTEGERS = (
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UHUGEINT",
+)
 
 
 class TableScan:
@@ -132,9 +143,7 @@ class TableScan:
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
             self.decided |= {hit.text for hit in either} - {hit.text for _row, hit in checked}
             for row, hit in checked:
-                self._findings.add(
-                    Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row
-                )
+                self._findings.add(Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row)
         else:
             for hit in either:
                 if hit.text not in self.decided:
@@ -160,7 +169,9 @@ class TableScan:
         by_value = {value: hit for hit, values in hits.items() for value in values}
         leaks: dict[Hit, int] = {}
         expected = self._expected(table, column, own[column], kind)
-        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        keys = [
+            name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column
+        ]
         names = [*keys, column]
         shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608

@@ -204,7 +204,11 @@ class Originals:
             return True
         if self.known_key:
             return False
-        return isinstance(value, int) or any(True for _ in sought.addresses_in(value)) or sought.MAC.search(value) is not None
+        return (
+            isinstance(value, int)
+            or any(True for _ in sought.addresses_in(value))
+            or sought.MAC.search(value) is not None
+        )
 
 
 def collect(

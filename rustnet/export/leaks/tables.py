@@ -25,7 +25,18 @@ PLACED = 20
 _OF_PROTOCOLS = frozenset((Kind.TERM, Kind.FREE_TEXT, Kind.SOFTWARE, Kind.MIXED))
 """Kinds of which values of common words may stay in packets, as the reason of a status does."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
-_INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
+_INTEGERS = (
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UHUGEINT",
+)
 
 
 class TableScan:
@@ -135,9 +146,7 @@ class TableScan:
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
             self.decided |= {hit.text for hit in either} - {hit.text for _row, hit in checked}
             for row, hit in checked:
-                self._findings.add(
-                    Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row
-                )
+                self._findings.add(Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row)
         else:
             for hit in either:
                 if hit.text not in self.decided:
@@ -163,7 +172,9 @@ class TableScan:
         by_value = {value: hit for hit, values in hits.items() for value in values}
         leaks: dict[Hit, int] = {}
         expected = self._expected(table, column, own[column], kind)
-        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        keys = [
+            name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column
+        ]
         names = [*keys, column]
         shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608

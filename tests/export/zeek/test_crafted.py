@@ -399,6 +399,30 @@ def test_handshakes_of_quic(export: Export) -> None:
     assert [conn["service"] for conn in logs["conn"] if conn["uid"] == row["uid"]] == ["quic,ssl"]
 
 
+def test_files_of_smb(export: Export) -> None:
+    logs = export([
+        insert("smb", packet=1, command="CLOSE", filename="read.txt", size=10, bytes_read=10, bytes_written=0),
+        insert("smb", packet=2, command="CLOSE", filename="written.txt", bytes_read=0, bytes_written=7),
+        insert("smb", packet=3, command="CLOSE", filename="untouched.txt", bytes_read=0, bytes_written=0),
+    ])  # fmt: skip
+    read, written = [row for row in logs["files"] if row["source"] == "SMB"]
+    assert (read["filename"], read["is_orig"], read["total_bytes"], read["depth"]) == ("read.txt", False, 10, 0)
+    assert (written["filename"], written["is_orig"]) == ("written.txt", True)
+    assert "total_bytes" not in written
+    assert read["fuid"] != written["fuid"]
+
+
+def test_anomalies_of_flows(export: Export) -> None:
+    logs = export([
+        ("INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count) "
+        f"VALUES ({AT}, 1, 1, $tcp, 'k', 'd', 1)")
+    ])  # fmt: skip
+    [row] = logs["weird"]
+    [conn] = [conn for conn in logs["conn"] if conn["uid"] == row["uid"]]
+    assert (row["id.orig_p"], row["name"], row["addl"]) == (conn["id.orig_p"], "k", "d")
+    assert (row["notice"], row["peer"]) == (False, "rustnet")
+
+
 def test_words() -> None:
     assert [ldap_result(name) for name in ("success", "notAllowedOnRDN", "result99")] == [
         "success", "not allowed on RDN", "unknown",

@@ -30,7 +30,10 @@ def redacted_session(source: Path, target: Path, redactor: Redactor) -> None:
         names = ", ".join(quote_identifier(name) for name, _ in columns)
         out.executemany(
             f"INSERT INTO {table} ({names}) VALUES ({places})",
-            [[_replaced(redactor, table, *column, value) for column, value in zip(columns, row, strict=True)] for row in rows],
+            [
+                [_replaced(redactor, table, *column, value) for column, value in zip(columns, row, strict=True)]
+                for row in rows
+            ],
         )
     original.close()
     out.close()

@@ -9,8 +9,10 @@ from rustnet.cli.main import State
 from rustnet.cli.redaction_options import new_redactor
 from rustnet.config import Config, ConfigError
 from rustnet.config_values import nearest, read_zone
+from rustnet.errors import UsageError
 
 if TYPE_CHECKING:
+    from rustnet.policy.redaction import Redactor
     from rustnet.tui.settings import BrowserSettings
 
 
@@ -22,7 +24,7 @@ def browser_settings(state: State, *, filter: str = "", at: str = "") -> "Browse
     for problem in browser_problems(config):
         raise problem
     mode = "on" if state.redact is not None and config.redact_mode == "off" else config.redact_mode
-    redactor = cache(partial(new_redactor, state))
+    redactor = cache(partial(_redactor, state))
     if mode != "off":
         redactor()  # a key that cannot be used is better seen before the screen
     return BrowserSettings(
@@ -46,6 +48,18 @@ def browser_settings(state: State, *, filter: str = "", at: str = "") -> "Browse
         redactor=redactor,
         debug=state.debug,
     )
+
+
+def _redactor(state: State) -> "Redactor":
+    """Redactor of the browser. Raises `UsageError` for a policy under which it would not agree with other outputs."""
+    redactor = new_redactor(state)
+    if redactor.policy.shift or redactor.policy.numbers.ports:
+        name = redactor.policy.name
+        raise UsageError(
+            "the policy {name} shifts times or replaces ports: it is for exports and lists, not for the browser",
+            name=name,
+        )
+    return redactor
 
 
 def _queries_folder(config: Config) -> Path:

@@ -65,12 +65,10 @@ FORMATS: Mapping[str, Format] = {
     ),
     "eve": Format("rustnet.export.eve:write_eve", N_("Write Suricata's eve.json.")),
     "har": Format("rustnet.export.har:write_har", N_("Write HTTP messages in clear text as an HTTP archive.")),
+    "ecs": Format("rustnet.export.ecs:write_ecs", N_("Write JSON lines with the fields of the Elastic Common Schema.")),
     PACKETS: Format("rustnet.export.redacted_packets.writing:write_redacted_packets"),
 }
 """Formats by name, in the order in which they are written."""
-
-LEAK_SCAN = "rustnet.export.leaks:scan"
-"""Function of the leak scan: gets the session that was given, the directory and the redactor; returns what leaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +119,8 @@ def export(session: "Session", order: Order, target: Path) -> None:
             _write_redacted(session, order, folder, order.redactor)
         if order.custody is not None:
             order.custody.write(session, folder, order.redactor)
+        if order.redactor is not None:
+            _scan_for_leaks(session, folder, order.redactor)
         folder.publish()
     template = ngettext("{n} file written to {path}", "{n} files written to {path}", len(folder.files))
     notify(template.format(n=f"{len(folder.files):,}", path=safe(str(target))))
@@ -149,20 +149,25 @@ def _write_redacted(session: "Session", order: Order, folder: "ExportFolder", re
         packets = counts.numbers()
         _remark(PACKETS, remarks)
     redaction_statement.write(folder, copied, redactor, key_file=order.key_file, packets=packets)
-    if LEAK_SCAN:
-        _check_leaks(function(LEAK_SCAN)(session, folder.work, redactor))
 
 
-def _check_leaks(leaks: Sequence[Any]) -> None:
-    """Raise `RustnetError` if there is an original in the files."""
-    for leak in leaks[:LISTED]:
+def _scan_for_leaks(session: "Session", folder: "ExportFolder", redactor: "Redactor") -> None:
+    """Look for originals in all files. Raises `RustnetError` if there is one."""
+    from rustnet.export.leaks import examine  # noqa: PLC0415 -- NumPy and DuckDB
+
+    findings = examine(session, folder.work, redactor)
+    for leak in findings.leaks[:LISTED]:
         words = _("{file}: {place}: {kind} of the original: {value}")
         notify(safe(words.format(file=leak.file, place=leak.place or leak.offset, kind=leak.kind, value=leak.value)))
-    if leaks:
+    for file, reason in findings.unread:
+        notify(safe(f"{file}: {reason}"))
+    if findings.leak_count:
         raise RustnetError(
             "nothing was exported: the files would have had {n} originals; please report it, without them",
-            n=f"{len(leaks):,}",
+            n=f"{findings.leak_count:,}",
         )
+    if findings.unread:
+        raise RustnetError("nothing was exported: not all files could be searched for originals")
 
 
 def _write_formats(session: "Session", order: Order, folder: "ExportFolder") -> None:

@@ -50,7 +50,7 @@ COMMANDS: dict[str, str] = {
     "extract": N_("Write the packets that match a filter or query to pcap or pcapng."),
     "refresh": N_("Recompute names, owners and relations, also with new sidecars."),
     "report": N_("Write a report of a session as one page of HTML."),
-    "export": N_("Export the owners of connections as a sidecar."),
+    "export": N_("Write a session in formats for other programs and people, also redacted."),
     "scan-leaks": N_("Look for values of a session in a redacted export of it."),
     "helper": N_("Let users whom root names capture without sudo."),
     "sidecar": N_("Record which process owns which socket; validate sidecars."),

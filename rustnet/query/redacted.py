@@ -4,19 +4,20 @@ Filters, parameters and statements are over replacements, as if the session had 
 """
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rustnet.errors import SessionError, UsageError
 from rustnet.policy.redaction import POLICIES, Key, Policy, Redactor, key_of_file, random_key
-from rustnet.query.execute import Params, RowStream
+from rustnet.query.execute import Params, QueryError, RowStream
 from rustnet.query.limits import READER
 from rustnet.query.session import CursorSession, Session
 from rustnet.records import Kind
 from rustnet.store.meanings import kind_of
 from rustnet.store.redacted import RedactedTables
-from rustnet.store.session import READER_MEMORY, SessionLockedError
+from rustnet.store.session import ATTACHED, READER_MEMORY, SessionLockedError
 
 if TYPE_CHECKING:
     from rustnet.query.partial import PartialCapture
@@ -25,6 +26,8 @@ KEY_FILE = "redaction.key"
 """Name of the usual key's file in the folder of the user's configuration."""
 NEW_KEY = "new"
 """In the place of a key's file: a random key, which nobody keeps."""
+_ORIGINALS = re.compile(rf"\b{ATTACHED}\"?\s*\.", re.IGNORECASE)
+"""What names a table of the session's file instead of its view. It keeps from mistakes, not from intent."""
 
 
 class RedactedSession(CursorSession):
@@ -51,6 +54,11 @@ class RedactedSession(CursorSession):
         gone: Callable[[], bool] | None = None,
     ) -> RowStream:
         """Run one reading statement over replaced values; one about numbers of rows where these are."""
+        if not own and _ORIGINALS.search(sql):
+            raise QueryError(
+                "SQL: with replaced values, name tables without their database: {name!r} has the originals",
+                name=ATTACHED,
+            )
         if "rowid" in sql:
             seconds = self.seconds if seconds is None else seconds
             return self._numbered.stream(sql, params, own=own, seconds=seconds, rows=rows, gone=gone)

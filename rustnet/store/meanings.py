@@ -6,6 +6,7 @@ from `COMPUTED`.
 
 import functools
 import typing
+from collections.abc import Iterator
 
 from rustnet.records import Column, Kind, columns, field_docs, table_name
 from rustnet.store.live_tables import NeighbourChange, RouteChange, SocketChange
@@ -128,7 +129,11 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
 
 _OWN = {
     "meta": {
-        "key": Meaning(Kind.WORD, "`schema_version`, `rustnet_version`, `created`; `input` and a path."),
+        "key": Meaning(
+            Kind.WORD,
+            "`schema_version`, `rustnet_version`, `created`; `input` and a path; of a redacted session "
+            "`redaction_policy`, `redaction_version` and `redaction_key`, its fingerprint.",
+        ),
         "value": Meaning(Kind.WORD, "Its value, as text."),
     },
     "migrations": {
@@ -237,6 +242,17 @@ def about_table(table: str) -> str:
         return VIEWS[table][1]
     recorded = _recorded(table)
     return " ".join((recorded[0].__doc__ or "").split()) if recorded else OWN_TABLES.get(table, "")
+
+
+def described_columns() -> Iterator[str]:
+    """Descriptions of all tables, views and columns that this program knows."""
+    for cls, leading in all_tables(protocol_tables()):
+        table = table_name(cls)
+        yield about_table(table)
+        yield from (text_of(table, column.name) for column in (*leading, *columns(cls)))
+    for table, meanings in _UNRECORDED.items():
+        yield about_table(table)
+        yield from (meaning.text for meaning in meanings.values())
 
 
 def unrecorded() -> dict[str, dict[str, str]]:

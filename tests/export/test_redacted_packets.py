@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from rustnet.export.redacted_packets.base import WRONG
 from rustnet.export.redacted_packets.binary import BinaryAddresses
+from rustnet.export.redacted_packets.common import CommonRewriter
 from rustnet.export.redacted_packets.counts import CUT_REASONS, PacketCounts
 from rustnet.export.redacted_packets.link import PacketRewriter
 from rustnet.export.redacted_packets.sctp import crc32c
@@ -47,9 +48,9 @@ def redactor_of(policy: str) -> Redactor:
     return Redactor(KEY, POLICIES[policy])
 
 
-def rewriter(policy: Policy = SHARE) -> PacketRewriter:
+def rewriter(policy: Policy = SHARE) -> CommonRewriter:
     redactor = redactor_of(policy.name)
-    return PacketRewriter(redactor, BinaryAddresses(redactor), PacketCounts())
+    return CommonRewriter(redactor, BinaryAddresses(redactor), PacketCounts())
 
 
 def rewritten(name: str, mark: bytes = MARK, policy: Policy = SHARE) -> bytes:
@@ -144,8 +145,8 @@ def test_a_quoted_packet_is_the_rewritten_one() -> None:
 @pytest.mark.parametrize(
     ("name", "inner"),
     [("gre", 42), ("ipip", 34), ("vxlan", 42 + 8 + 14), ("geneve", 42 + 8 + 20 + 14), ("gtp", 50), ("l2tp", 52),
-     ("pppoe", 22), ("mpls", 18), ("vlans", 22), ("snap", 22), ("loopback", 4), ("ppp", 4), ("cooked", 16), ("dot11", 34),
-     ("radiotap", 24 + 34), ("ppi", 24 + 14), ("pktap", 108 + 14)],
+     ("pppoe", 22), ("mpls", 18), ("vlans", 22), ("snap", 22), ("loopback", 4), ("ppp", 4), ("cooked", 16),
+     ("dot11", 34), ("radiotap", 24 + 34), ("ppi", 24 + 14), ("pktap", 108 + 14)],
 )  # fmt: skip
 def test_inner_packets_are_rewritten_as_others(name: str, inner: int) -> None:
     assert rewritten(name)[inner:] == bytes(rewriter().rewrite(frame(tcp4(MARK)), 1))[14:]
@@ -166,12 +167,16 @@ def test_addresses_of_messages_are_replaced() -> None:
 
 
 def test_sctp_has_its_checksum() -> None:
-    shown = rewritten("sctp")[34:] + bytes(len(MARK))
-    raw = bytearray(SORTS["sctp"].make(MARK))
-    raw[42:46] = crc32c(bytes(raw[34:])).to_bytes(4, "little")
-    right = bytes(rewriter().rewrite(bytes(raw), 1))[34:] + bytes(len(MARK))
-    assert int.from_bytes(right[8:12], "little") == crc32c(right[:8] + bytes(4) + right[12:])
-    assert shown[8:12] != right[8:12]
+    """Where the packet is whole: it has no data."""
+    head = struct.pack(">HHII", 2905, 2905, 0x5EC12E7A, 0)
+    acknowledgement = struct.pack(">BBHIIHH", 3, 0, 16, 77, 65_535, 0, 0)
+    value = crc32c(head + acknowledgement)
+    for given_value, difference in ((value, 0), (value ^ 1, 0x5555_5555)):
+        body = head[:8] + given_value.to_bytes(4, "little") + acknowledgement
+        shown = bytes(rewriter().rewrite(frame(ip(SENDER, RECEIVER, 132, body)), 1))[34:]
+        assert shown[12:] == acknowledgement
+        assert int.from_bytes(shown[8:12], "little") == crc32c(shown[:8] + bytes(4) + shown[12:]) ^ difference
+    assert rewritten("sctp")[42:46] == bytes(4)
     assert crc32c(b"123456789") == 0xE3069283  # the published check value
 
 
@@ -260,6 +265,25 @@ def test_hostile_packets(given_packet: tuple[bytes, int, bool]) -> None:
     if its_own:  # else numbers of another header may be the same bytes
         assert SENDER_MAC not in shown
         assert RECEIVER_MAC not in shown
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated(), st.booleans())
+def test_frequent_packets_are_rewritten_as_all_others(
+    given_packet: tuple[bytes, int, bool], some_payload: bool
+) -> None:
+    results = []
+    for kind in (CommonRewriter, PacketRewriter):
+        tool = kind(redactor_of("share"), BinaryAddresses(redactor_of("share")), PacketCounts())
+        if some_payload:
+
+            def keep(start: int, stop: int, *_numbers: int, tool: PacketRewriter = tool) -> int:
+                tool.out[start : start + 3] = b"abc"[: stop - start]
+                return min(start + 3, stop)
+
+            tool.segment = tool.payload = keep
+        results.append((bytes(tool.rewrite(*given_packet[:2])), tool.counts))
+    assert results[0] == results[1]
 
 
 @settings(max_examples=300, deadline=None)

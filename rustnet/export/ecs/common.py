@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from rustnet import __version__
+from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, present
 from rustnet.query.session import Session
 
@@ -95,7 +96,9 @@ class Common:
             "destination": destination,
             "observer": self._observer(row["f.capture_id"], row["f.interface"]),
             "related": related,
-            "labels": {"flow_id": str(row["f.flow_id"]), "capture_id": str(row["f.capture_id"])},
+            "labels": {
+                name: str(row[f"f.{name}"]) for name in ("flow_id", "capture_id") if row[f"f.{name}"] is not None
+            },
         }
 
     def _make_observer(self, capture: int, number: int) -> Fields:
@@ -174,6 +177,14 @@ def _described(
         "vlan": {"id": tags[0]} if tags else None,
         "inner": {"vlan": {"id": tags[1]}} if len(tags) > 1 else None,
     })  # fmt: skip
+
+
+def line(made: Fields) -> str:
+    """JSON of an event; objects that turned out empty are left out."""
+    for name in ("network", "source", "destination", "related", "labels"):
+        if not made[name]:
+            del made[name]
+    return dumps(made, COMPACT)
 
 
 def nanoseconds(ms: Any) -> int | None:

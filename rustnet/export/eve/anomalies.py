@@ -7,7 +7,7 @@ from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, Source
 
 WITH_A_PACKET = "m.packet IS NOT NULL AND m.ts IS NOT NULL"
-"""SQL condition on anomalies that are about a packet; Suricata knows no others."""
+"""SQL condition on anomalies that are about a packet, at a known time; Suricata knows no others."""
 
 
 def anomaly_source(header: Header) -> Source:

@@ -67,7 +67,7 @@ class Header:
     def __init__(self, session: Session) -> None:
         captures = session.execute_own(
             "SELECT capture_id, coalesce(head_sha256, source || coalesce(epoch_ns(first_ts)::VARCHAR, '')), "
-            "CASE WHEN kind = 'file' AND files = 1 THEN source END FROM captures"
+            "CASE WHEN kind = 'file' AND files < 2 THEN source END FROM captures"
         ).rows
         self._bases = {capture: _capture_number(identity) for capture, identity, _file in captures}
         self._files = {capture: file for capture, _identity, file in captures if file}

@@ -37,7 +37,7 @@ def _source(header: Header, table: str, name: str, app: str, columns: Sequence[s
         event[name] = own
         yield dumps(event, COMPACT)
 
-    condition = f"{IP_ONLY} AND ({where})" if where else IP_ONLY
+    condition = f"coalesce({IP_ONLY}, true)" + (f" AND ({where})" if where else "")  # a flow may not be stored yet
     return Source(table, "ts", texts, columns=("packet", *columns), flow=FLOW_COLUMNS, where=condition)
 
 
@@ -280,7 +280,7 @@ def _snmp(row: Fields) -> Fields:
 _EVENTS: tuple[tuple[str, str, str, Sequence[str], Body, str], ...] = (
     ("dns", "dns", "dns", _DNS, _dns, "m.transport = 'dns'"),
     ("http", "http", "http", _HTTP, _http, ""),
-    ("tls", "tls", "tls", _TLS, _tls, "f.protocol = 'tcp'"),
+    ("tls", "tls", "tls", _TLS, _tls, "coalesce(f.protocol = 'tcp', true)"),
     ("quic", "quic", "quic", _QUIC, _quic, ""),
     ("ssh", "ssh", "ssh", _SSH, _ssh, ""),
     ("smb", "smb", "smb", SMB_COLUMNS, smb, ""),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from rustnet.errors import InputError, RustnetError
+from rustnet.export.field_names import without_field_names
 from rustnet.export.leaks import sought
 from rustnet.export.leaks.captures import scan_capture
 from rustnet.export.leaks.findings import Findings, Step
@@ -31,6 +32,8 @@ TEXTS = frozenset(
 )
 PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
 """Files with sentences of the program's documentation."""
+OWN_FIELDS = frozenset(("eve.json", "http.har", "ecs.jsonl"))
+"""Files whose fields have names that are words as originals have them."""
 _DATABASE = b"DUCK"
 
 
@@ -104,6 +107,8 @@ class FolderScan:
 
         if ending in CAPTURES:
             return scan_capture(path, name, self)
+        if Path(bare).name in OWN_FIELDS:
+            return set()  # nested objects, not tables
         if ending in ENDINGS or (ending not in TEXTS and _is_database(path)):
             if ending in TEXTS and not path.stat().st_size:
                 return set()
@@ -153,6 +158,8 @@ class FolderScan:
     def _text_piece(self, piece: bytes, name: str, line: int, seen: set[Hit]) -> list[tuple[int, Hit]]:
         undecided = []
         text = piece.decode("utf-8", "surrogateescape")
+        if Path(name).name in OWN_FIELDS:
+            text = without_field_names(text)
         hits = self.searcher.text(text) - seen
         runs = "\n".join(sought.wide(piece))
         if runs:

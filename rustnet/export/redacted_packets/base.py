@@ -18,6 +18,8 @@ MAX_ITEMS = 512
 """Options, addresses and records of one message that are followed."""
 TCP, UDP, ICMP, ICMPV6, IGMP, SCTP = 6, 17, 1, 58, 2, 132
 IP4, IP6 = 0x0800, 0x86DD
+REMEMBERED_PAIRS = 1 << 16
+"""Pairs of addresses whose replacements are remembered."""
 WRONG = 0x5555
 """Bits by which a checksum that was wrong differs from the right one."""
 
@@ -47,6 +49,9 @@ class Base:
         self.identifying = which.ttl or which.ip_id
         self.sequences = which.sequence
         self.ports = which.ports
+        self.changes_numbers = self.identifying or self.sequences or self.ports
+        self.pairs: dict[bytes, tuple[bytes, int, int]] = {}
+        """Replacements of pairs of IPv4 addresses, with the sums of both, modulo 65535."""
         self.raw = b""
         self.out = bytearray()
         self.depth = 0
@@ -103,7 +108,8 @@ class Base:
         """
         out = self.out
         out[at : at + 2] = b"\0\0"
-        rest = (remainder(out, start, kept) + pseudo) % 0xFFFF
+        number = int.from_bytes(out[start:kept])
+        rest = ((number << 8 if kept - start & 1 else number) + pseudo) % 0xFFFF
         value = 0xFFFF - rest if rest else 0
         if never_zero and value == 0:
             value = 0xFFFF

@@ -18,7 +18,10 @@ _END = struct.Struct("<I")
 _FLAGS = struct.Struct("<HHIHH")
 _KNOWN_FLAGS = 0x1FF
 """Direction, kind of reception and length of the frame check sequence."""
+_FILL = tuple(map(bytes, range(4)))
 _MAX_NAME = 1024
+EARLY = -9_200_000_000 * 1_000_000_000
+"""Nanoseconds by which interfaces for packets before 1970 are ahead (`PcapngWriter`)."""
 
 
 class RedactedWriter(PcapngWriter):
@@ -31,7 +34,7 @@ class RedactedWriter(PcapngWriter):
         self._interface_of: dict[int, int] = {}
         self._described: dict[int, tuple[Interface, int]] = {}
         self._spans: dict[int, list[int]] = {}
-        """By interface: first and last time, packets."""
+        """By interface: times of its first and its last packet, packets."""
         self._waiting: list[bytes | memoryview] = []
 
     def begin(self) -> None:
@@ -41,14 +44,14 @@ class RedactedWriter(PcapngWriter):
         self._described = {}
         self._spans = {}
 
-    def put(self, key: int, interface: Interface, ts: int, data: memoryview, length: int, flags: int) -> None:
+    def put(self, key: int, interface: Interface, ts: int, data: bytes | memoryview, length: int, flags: int) -> None:
         """Append a packet of an interface; the bytes are written by `flush`."""
         number = self._interface_of.get(key) if ts >= 0 else None
         if number is None:
             self.flush()
             number = self._number(key, interface, ts)
         span = self._spans[number]
-        span[0], span[1] = min(span[0], ts), max(span[1], ts)
+        span[1] = ts
         span[2] += 1
         if ts < 0:
             ts -= EARLY
@@ -56,11 +59,10 @@ class RedactedWriter(PcapngWriter):
         options = _FLAGS.pack(2, 4, flags & _KNOWN_FLAGS, 0, 0) if flags & _KNOWN_FLAGS else b""
         fill = -captured & 3
         size = 32 + captured + fill + len(options)
-        self._waiting += (
-            _HEAD.pack(_ENHANCED, size, number, ts >> 32, ts & 0xFFFFFFFF, captured, length),
-            data,
-            bytes(fill) + options + _END.pack(size),
-        )
+        waiting = self._waiting
+        waiting.append(_HEAD.pack(_ENHANCED, size, number, ts >> 32, ts & 0xFFFFFFFF, captured, length))
+        waiting.append(data)
+        waiting.append(_FILL[fill] + options + _END.pack(size))
         self.packets += 1
 
     def flush(self) -> None:
@@ -120,7 +122,3 @@ class RedactedWriter(PcapngWriter):
             self._counts.rewritten_names += 1
         if records:
             self._block(_NAMES, b"", b"", records + bytes(4))
-
-
-EARLY = -9_200_000_000 * 1_000_000_000
-"""Nanoseconds by which interfaces for packets before 1970 are ahead (`PcapngWriter`)."""

@@ -29,7 +29,7 @@ _NFLOG_PAYLOAD = 9
 class PacketRewriter(Network):
     """Rewrites packets, one after another, of any link type."""
 
-    def rewrite(self, raw: bytes, link: int) -> memoryview:
+    def rewrite(self, raw: bytes, link: int) -> bytes | memoryview:
         """Rewrite a captured packet; what is not kept of its end is cut."""
         self.begin(raw)
         try:

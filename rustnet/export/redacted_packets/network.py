@@ -1,6 +1,6 @@
 """Network headers: IPv4 with options, IPv6 with extension headers, fragments, ARP (RFC 791, 8200, 826)."""
 
-from rustnet.export.redacted_packets.base import MAX_DEPTH, MAX_HEADERS, MAX_ITEMS, remainder
+from rustnet.export.redacted_packets.base import MAX_DEPTH, MAX_HEADERS, MAX_ITEMS
 from rustnet.export.redacted_packets.transport import Transport
 
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION, _NOTHING = 0, 43, 44, 60, 59
@@ -37,7 +37,7 @@ class Network(Transport):
             return self.cut("ip_header_cut_off", o + 20)
         if header > 20:
             self._ipv4_options(o + 20, start)
-        self.checksum(o, o + 10, start, right=remainder(raw, o, start) == 0)
+        self.checksum(o, o + 10, start, right=int.from_bytes(raw[o:start]) % 0xFFFF == 0)
         self.ends = source, destination
         old, new = int.from_bytes(raw[o + 12 : o + 20]) % 0xFFFF, int.from_bytes(ends) % 0xFFFF
         position = (raw[o + 6] << 8 | raw[o + 7]) & 0x3FFF

@@ -10,14 +10,14 @@ from rustnet.errors import InputError, UsageError
 from rustnet.export.captured import Originals
 from rustnet.export.originals import REMOVED
 from rustnet.export.redacted_packets.binary import BinaryAddresses
+from rustnet.export.redacted_packets.common import CommonRewriter
 from rustnet.export.redacted_packets.container import RedactedWriter
 from rustnet.export.redacted_packets.counts import PacketCounts
 from rustnet.export.redacted_packets.known import KnownFlows
-from rustnet.export.redacted_packets.link import PacketRewriter
-from rustnet.export.redacted_packets.payload import PayloadContext
+from rustnet.export.redacted_packets.payload import Interval, PayloadContext, StreamRewriter
 from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
 from rustnet.export.redacted_packets.streams import Streams
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import ngettext
 from rustnet.policy.redaction import Method, Policy
 from rustnet.policy.redaction.redactor import Redactor
 from rustnet.query.selection import Original, ingested_files
@@ -158,10 +158,10 @@ class _Rewriting:
         self._addresses = BinaryAddresses(redactor)
         self._counts = counts
         self._flows = KnownFlows(session, capture_id, redactor, self._addresses)
-        self._rewriter = PacketRewriter(redactor, self._addresses, counts)
+        self._rewriter = CommonRewriter(redactor, self._addresses, counts)
         self._rewriter.payload = self._datagram
         self._rewriter.segment = self._segment
-        self._streams = Streams(stream_rewriter)
+        self._streams = Streams(self._stream_rewriter)
         self._with_streams = False
         self._matched = False
         """The session has a flow for the current packet."""
@@ -189,6 +189,7 @@ class _Rewriting:
         )
         data, notes, counts = frames.data, frames.notes, self._counts
         moment, rewrite = self._redactor.moment_ns, self._rewriter.rewrite
+        interfaces: dict[tuple[int, int], Interface] = {}
         for i in range(count):
             if link[i] in _NOT_PACKETS:
                 counts.dropped["not_packets"] += 1
@@ -202,7 +203,10 @@ class _Rewriting:
             start = offset[i]
             kept = rewrite(bytes(data[start : start + captured[i]]), link[i])
             key = interface[i]
-            writer.put(key, _interface(source, key, link[i]), moment(ts[i]), kept, max(length[i], len(kept)), flags)
+            known = interfaces.get((key, link[i]))
+            if known is None:
+                known = interfaces[key, link[i]] = _interface(source, key, link[i])
+            writer.put(key, known, moment(ts[i]), kept, max(length[i], len(kept)), flags)
 
     def _context(self, protocol: str, source: int, destination: int) -> PayloadContext:
         """What is known of a payload: its flow, if it is one between these ports."""
@@ -265,7 +269,7 @@ class _Rewriting:
 
     def collect(self, part: _Part, most: int) -> None:
         """Put together the connections of one part of the capture whose payload is rewritten."""
-        collector = PacketRewriter(self._redactor, self._addresses, PacketCounts())
+        collector = CommonRewriter(self._redactor, self._addresses, PacketCounts())
         collector.segment = self._collect
         self._collector = collector
         source = part.open()
@@ -284,6 +288,23 @@ class _Rewriting:
         if self._matched:
             self._streams.add(self._flows.flow_id, context, sequence, flags, self._collector.raw[start:stop])
         return start
+
+    def _stream_rewriter(self, context: PayloadContext) -> StreamRewriter | None:
+        """Rewriter of a direction, which keeps nothing where it fails."""
+        rewriter = stream_rewriter(context)
+        if rewriter is None:
+            return None
+
+        def safe(data: bytearray, holes: Sequence[Interval], context: PayloadContext) -> list[Interval]:
+            size = len(data)
+            try:
+                spans = rewriter(data, holes, context)
+            except Exception:  # noqa: BLE001 -- hostile bytes; nothing of them is kept
+                self._counts.failed_payloads += 1
+                return []
+            return spans if len(data) == size else []
+
+        return safe
 
     def put_together(self, parts: Sequence[_Part], most: int) -> None:
         """Read the capture once for its connections, if of any something may be kept."""

@@ -1,6 +1,6 @@
 """conn.log: the flows of IP."""
 
-from rustnet.export.zeek.spec import FLOW_FIELDS, JOIN_PLACES, PROTO, Field, Log, cases, uid_of
+from rustnet.export.zeek.spec import FLOW_FIELDS, JOIN_PLACES, PROTO, Field, Log, cases, is_local, uid_of
 
 LINK_LAYER = ("arp", "lldp", "cdp", "lacp", "stp", "wlan", "llc", "qinq")
 BELOW_IP = f"f.protocol IN {LINK_LAYER} OR f.protocol LIKE 'ethertype%' OR f.src_ip IS NULL OR f.dst_ip IS NULL"
@@ -28,6 +28,9 @@ SERVICES_BY_TRANSPORT = {
     "dnp3": ("dnp3_tcp", "dnp3_udp"),
 }
 """Zeek's names over TCP and over UDP."""
+
+NO_TUNNELS = ("fragments", "qinq")
+"""Values of `flows.tunnel` that lead to flows which are no connections of a tunnel to Zeek."""
 
 RAW_LINKS, NULL_LINKS = (12, 14, 101, 228, 229), (0, 108)
 """Link types without a header, and with one of four bytes; on neither are packets padded."""
@@ -91,11 +94,26 @@ FIELDS = (
     ),
     Field("orig_bytes", "count", _payload("src"), _BYTES),
     Field("resp_bytes", "count", _payload("dst"), _BYTES),
-    Field("conn_state", "string", _TCP_OR_UDP.format("conn_state", "ELSE 'OTH'"), "`OTH` unless TCP or UDP"),
-    Field("local_orig", "bool", "o.local", "by `addresses.scope`: neither global nor multicast"),
-    Field("local_resp", "bool", "r.local", "by `addresses.scope`: neither global nor multicast"),
-    Field("missed_bytes", "count", "f.src_missed_bytes + f.dst_missed_bytes", "both directions"),
-    Field("history", "string", f"nullif({_TCP_OR_UDP.format('history', '')}, '')", "unset unless TCP or UDP"),
+    Field(
+        "conn_state",
+        "string",
+        _TCP_OR_UDP.format("conn_state", "ELSE 'OTH'"),
+        "`flows.conn_state`; `OTH` unless TCP or UDP",
+    ),
+    Field("local_orig", "bool", is_local("src_ip", "o"), "by `addresses.scope`: neither global nor multicast"),
+    Field("local_resp", "bool", is_local("dst_ip", "r"), "by `addresses.scope`: neither global nor multicast"),
+    Field(
+        "missed_bytes",
+        "count",
+        "f.src_missed_bytes + f.dst_missed_bytes",
+        "`flows.src_missed_bytes` and `flows.dst_missed_bytes`",
+    ),
+    Field(
+        "history",
+        "string",
+        f"nullif({_TCP_OR_UDP.format('history', '')}, '')",
+        "`flows.history`; unset unless TCP or UDP",
+    ),
     Field("orig_pkts", "count", "f.src_packets"),
     Field("orig_ip_bytes", "count", _ip_bytes("src"), _IP_BYTES),
     Field("resp_pkts", "count", "f.dst_packets"),
@@ -126,6 +144,7 @@ CONN = Log(
   {JOIN_PLACES}
   LEFT JOIN interfaces i ON i.capture_id = f.capture_id AND i.interface = f.interface
   LEFT JOIN parents p ON p.capture_id = f.capture_id AND p.flow_id = f.outer_flow_id
+    AND f.tunnel NOT IN {NO_TUNNELS}
   WHERE NOT ({BELOW_IP})""",
     FIELDS,
     ("f.started_at", "f.flow_id"),

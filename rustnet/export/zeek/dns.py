@@ -121,7 +121,7 @@ def _bit(mask: int, flags: str = "m.flags") -> str:
 
 _KNOWN_ANSWERS = "least(m.answer_count, len(m.answers))"
 FIELDS = message_fields(
-    Field("proto", "enum", PROTO),
+    Field("proto", "enum", PROTO, "as in conn.log"),
     Field("trans_id", "count", "m.txid"),
     Field(
         "rtt", "interval", "epoch_ns(m.ts) // 1000 - epoch_ns(m.asked_at) // 1000", "from the question to the answer"
@@ -147,8 +147,8 @@ FIELDS = message_fields(
         "answers",
         "vector[string]",
         f"""CASE WHEN {_KNOWN_ANSWERS} > 0 THEN
-        list_transform(range({_KNOWN_ANSWERS}),
-            lambda i: coalesce(m.answer_types[i + 1], '') || ' ' || m.answers[i + 1]) END""",
+        list_transform(list_zip(m.answer_types[1:{_KNOWN_ANSWERS}], m.answers[1:{_KNOWN_ANSWERS}]),
+            lambda pair: coalesce(pair[1], '') || ' ' || pair[2]) END""",
         "the answer section; of MX, SOA and SRV the name alone, of TXT with lengths, of others the presentation form",
         answers,
     ),

@@ -24,15 +24,15 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def text(value: str | None) -> str:
-    r"""A text as a field of a TSV log. A text that looks like an unset field is written as ``\x2d``."""
+    r"""A text as a field of a TSV log. One that looks like an unset or empty field has an escape."""
     if value is None:
         return UNSET
-    if value.isascii() and value.isprintable() and "\\" not in value and value not in ("", UNSET):
+    if value.isascii() and value.isprintable() and "\\" not in value and value not in ("", UNSET, EMPTY):
         return value
     if not value:
         return EMPTY
-    if value == UNSET:
-        return "\\x2d"
+    if value in (UNSET, EMPTY):
+        return f"\\x{ord(value[0]):02x}{value[1:]}"
     return _SPECIAL.sub(_escape, value)
 
 
@@ -40,7 +40,7 @@ def _member(value: str | None) -> str:
     """A value of a set or vector; a separator in it is escaped."""
     if value is None:
         return UNSET
-    if value in ("", UNSET):
+    if value in ("", UNSET, EMPTY):
         return text(value)
     return _SPECIAL_IN_SET.sub(_escape, value)
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from rustnet.export.zeek.conn import BELOW_IP
 from rustnet.export.zeek.logs import LOGS
-from rustnet.export.zeek.writing import can_be_written, write_log
+from rustnet.export.zeek.writing import Columns, can_be_written, write_log
 from rustnet.i18n import _, ngettext
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def write_zeek(session: "Session", folder: "ExportFolder", style: str = "tsv") -
     for log in LOGS:
         if can_be_written(log, present):
             write_log(session, folder, log, present, span, as_json=style == "json")
-    return _remarks(session)
+    return _remarks(session, present)
 
 
 def _span(session: "Session") -> tuple[int, int]:
@@ -32,7 +32,7 @@ def _number(session: "Session", sql: str) -> int:
     return int(session.execute_own(sql).rows[0][0] or 0)
 
 
-def _remarks(session: "Session") -> list[str]:
+def _remarks(session: "Session", present: Columns) -> list[str]:
     remarks = []
     flows, below, resent = session.execute_own(
         f"""SELECT count(*), count(*) FILTER ({BELOW_IP}),
@@ -58,6 +58,14 @@ def _remarks(session: "Session") -> list[str]:
             untimed,
         )
         remarks.append(template.format(n=f"{untimed:,}"))
+    operations = _number(session, "SELECT count(*) FROM dns WHERE opcode <> 'QUERY'") if "dns" in present else 0
+    if operations:
+        template = ngettext(
+            "{n} DNS message of another operation than a query is not in dns.log",
+            "{n} DNS messages of other operations than queries are not in dns.log",
+            operations,
+        )
+        remarks.append(template.format(n=f"{operations:,}"))
     if flows:
         remarks.append(_("fields that a session does not have are unset (-); docs/zeek.md lists them"))
     return remarks

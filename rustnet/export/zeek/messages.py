@@ -113,7 +113,7 @@ QUIC = message_log(
     "quic",
     "quic",
     "One row for each connection.",
-    Field("version", "string", "CASE m.version WHEN '2' THEN 'quicv2' ELSE m.version END"),
+    Field("version", "string", "CASE m.version WHEN '2' THEN 'quicv2' ELSE m.version END", "`version`; `quicv2` for 2"),
     plain("client_initial_dcid", "string", "dcid"),
     plain("client_scid", "string", "scid"),
     plain("server_scid", "string", "server_cid"),
@@ -217,6 +217,7 @@ LDAP_SEARCH = message_log(
         "scope",
         "string",
         "CASE m.scope WHEN 'base' THEN 'base' WHEN 'one' THEN 'single' WHEN 'subtree' THEN 'tree' END",
+        "`scope` in Zeek's words",
     ),
     unset("deref_aliases", "string"),
     Field("base_object", "string", "nullif(m.dn, '')", "`dn`"),
@@ -314,7 +315,7 @@ SYSLOG = message_log(
     "syslog",
     "syslog",
     "One row for each message. The text of messages is not in a session.",
-    Field("proto", "enum", PROTO),
+    Field("proto", "enum", PROTO, "as in conn.log"),
     Field("facility", "string", "upper(m.facility)"),
     Field("severity", "string", "upper(m.severity)"),
     unset("message", "string", "a session does not keep the text"),
@@ -339,7 +340,10 @@ IRC = message_log(
     plain("user", "string", "username"),
     plain("command", "string"),
     Field(
-        "value", "string", "CASE m.command WHEN 'NICK' THEN m.nick WHEN 'USER' THEN m.username ELSE m.irc_channel END"
+        "value",
+        "string",
+        "CASE m.command WHEN 'NICK' THEN m.nick WHEN 'USER' THEN m.username ELSE m.irc_channel END",
+        "the new name, the user, or the channel",
     ),
     Field("addl", "string", "CASE m.command WHEN 'USER' THEN m.real_name END", "the real name, of USER"),
     unset("dcc_file_name", "string"),
@@ -390,4 +394,5 @@ TUNNEL = message_log(
     Field("action", "enum", "'Tunnel::DISCOVER'", "always `Tunnel::DISCOVER`"),
     rows="tunnels",
     common=_TUNNELS,
+    ts="when the first flow that it carried began",
 )

@@ -51,6 +51,11 @@ class Log:
     common: tuple[str, ...] = ()
     """Further common table expressions."""
 
+    @property
+    def shown(self) -> str:
+        """For the documentation: the table that its messages are of."""
+        return next((table for table in self.tables if table != "flows"), "flows")
+
 
 def quoted(text: str) -> str:
     """A text of this program as SQL."""
@@ -108,7 +113,7 @@ FLOW_FIELDS = (
     Field(
         "id.resp_p",
         "port",
-        f"coalesce(f.dst_port, {_icmp_reply()})",
+        f"coalesce(f.dst_port, {_icmp_reply()}, 0)",
         "`flows.dst_port`; of ICMP the type of replies, or the code if it has none; else 0",
     ),
 )
@@ -136,12 +141,22 @@ def message_log(
     rows: str = "",
     common: str = "",
     order: tuple[str, ...] = (),
+    ts: str = "",
 ) -> Log:
     """A log with a row for each row of a table that ``where`` selects, or of ``rows``, a common table expression."""
     source = f"{rows or table} m {WITH_FLOW} {joins}" + (f" WHERE {where}" if where else "")
     expressions = (common,) if common else ()
     key = ("m.ts", "m.packet", *order)
-    return Log(path, ("flows", table, *tables), source, message_fields(*fields), key, text, needs, expressions)
+    return Log(
+        path,
+        tuple(dict.fromkeys(("flows", table, *tables))),
+        source,
+        message_fields(*fields, text=ts),
+        key,
+        text,
+        needs,
+        expressions,
+    )
 
 
 def unset(name: str, kind: str, text: str = "not in a session") -> Field:
@@ -166,4 +181,11 @@ COMMON = {
     UNION SELECT capture_id, flow_id FROM quic WHERE cipher IS NOT NULL)""",
 }
 """Common table expressions by name."""
+
+
+def is_local(column: str, place: str) -> str:
+    """Whether an address of the flow is local to Zeek; the unspecified one, of which there is no row, is."""
+    return f"CASE WHEN f.{column} = '::' THEN true ELSE {place}.local END"
+
+
 JOIN_PLACES = "LEFT JOIN places o ON o.ip = f.src_ip LEFT JOIN places r ON r.ip = f.dst_ip"

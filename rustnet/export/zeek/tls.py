@@ -52,9 +52,9 @@ def kind_of_name(name: str) -> str:
     return "email" if "@" in name else "dns"
 
 
-def _chain(leaf: str, length: str) -> str:
-    further = f"list_resize([]::VARCHAR[], greatest(coalesce({length}, 1), 1) - 1)"
-    return f"CASE WHEN {leaf} IS NOT NULL THEN list_prepend({leaf}, {further}) END"
+def chain(parts: list[str]) -> list[str | None]:
+    """Fingerprints of a chain, of which the first is known, by that and the number of certificates."""
+    return [parts[0], *[None] * (int(parts[1]) - 1)]
 
 
 def _ssl_fields() -> tuple[Field, ...]:
@@ -76,8 +76,10 @@ def _ssl_fields() -> tuple[Field, ...]:
         Field(
             "cert_chain_fps",
             "vector[string]",
-            _chain("m.cert_sha256", "m.chain_length"),
+            "CASE WHEN m.cert_sha256 IS NOT NULL "
+            "THEN [m.cert_sha256, greatest(coalesce(m.chain_length, 1), 1)::VARCHAR] END",
             "the server's own certificate, then an unset value for each further one",
+            chain,
         ),
         Field(
             "client_cert_chain_fps",
@@ -157,7 +159,7 @@ X509 = Log(
         unset("basic_constraints.ca", "bool"),
         unset("basic_constraints.path_len", "count"),
         Field("host_cert", "bool", "true", "the session has the first certificate of each chain"),
-        Field("client_cert", "bool", "m.client"),
+        Field("client_cert", "bool", "m.client", "it is a certificate of a client"),
     ),
     ("m.ts", "m.packet", "m.flow_id", "m.client"),
     "One row a day for each certificate of a server or client: the first of its chain. Others are not in a session. Of "

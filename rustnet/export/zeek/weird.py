@@ -10,7 +10,12 @@ WEIRD = Log(
     (
         Field("ts", "time", "epoch_ns(m.ts)"),
         *(
-            Field(field.name, field.type, f"CASE WHEN f.flow_id IS NOT NULL THEN {field.sql} END", field.text)
+            Field(
+                field.name,
+                field.type,
+                f"CASE WHEN f.flow_id IS NOT NULL THEN {field.sql} END",
+                "unset if it has no flow",
+            )
             for field in FLOW_FIELDS
         ),
         Field("name", "string", "m.kind", "rustnet's own names (`anomalies.kind`), not Zeek's"),

@@ -5,14 +5,13 @@ program. It is never stored in a session and never written to an output.
 """
 
 import hashlib
-import os
 import re
 import secrets
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from rustnet.errors import UsageError
+from rustnet.private_files import create_private, read_private
 
 KEY_BYTES = 32
 SHORTEST_PASSPHRASE = 12
@@ -63,20 +62,9 @@ def key_of_file(path: Path) -> Key:
     A file that does not exist is created with a random key. Raises `UsageError` for one that cannot be used.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        content = read_private(path, MAX_FILE)
     except FileNotFoundError:
         return _new_file(path)
-    except OSError as error:
-        raise _unusable(path, error) from None
-    try:
-        _check(path, os.fstat(handle))
-        content = os.read(handle, MAX_FILE + 1)
-    except OSError as error:
-        raise _unusable(path, error) from None
-    finally:
-        os.close(handle)
-    if len(content) > MAX_FILE:
-        raise UsageError("{path}: a key file has at most {most} bytes", path=path, most=MAX_FILE)
     try:
         text = content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
@@ -90,29 +78,10 @@ def key_of_file(path: Path) -> Key:
 
 
 def _new_file(path: Path) -> Key:
-    """Create a key file with mode 0600 from its first byte on."""
+    """Create a key file."""
     key = random_key()
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(handle, "w", encoding="ascii") as file:  # noqa: PTH123
-            file.write(f"{_HEAD}\n{key.secret.hex()}\n")
+        create_private(path, f"{_HEAD}\n{key.secret.hex()}\n".encode())
     except FileExistsError:  # another process was faster
         return key_of_file(path)
-    except OSError as error:
-        raise _unusable(path, error) from None
     return key
-
-
-def _unusable(path: Path, error: OSError) -> UsageError:
-    return UsageError("{path}: the key cannot be read or created: {reason}", path=path, reason=error.strerror or error)
-
-
-def _check(path: Path, status: os.stat_result) -> None:
-    """Raise `UsageError` if others could know the key."""
-    if not stat.S_ISREG(status.st_mode):
-        raise UsageError("{path}: a key is in a plain file", path=path)
-    if not hasattr(os, "geteuid"):
-        return
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise UsageError("{path}: other users have access to this key; 'chmod 600' ends that", path=path)

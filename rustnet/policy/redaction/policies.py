@@ -99,7 +99,8 @@ _STRICT = {
     Kind.COMMAND_LINE: Method.HIDE,
     Kind.FREE_TEXT: Method.HIDE,
 }
-_ALL_NUMBERS = IdentifyingNumbers(ports=True, ttl=True, sequence=True, ip_id=True)
+_OF_PACKETS = IdentifyingNumbers(ttl=True, sequence=True, ip_id=True)
+"""Not ports: with them flows are found again in lists, logs and rules of firewalls."""
 _TIMING = dict.fromkeys(Kind, Method.HIDE) | _NUMBERS | {Kind.WORD: Method.KEEP}
 
 SHARE = Policy(
@@ -113,18 +114,17 @@ STRICT = Policy(
     "strict",
     "Common words are replaced as well: vendors, last labels, software, accounts, directories and fingerprints become "
     "pseudonyms; places, autonomous systems, command lines and texts are hidden; numbers that identify a machine are "
-    "replaced: ports of clients, times to live, sequence numbers, identifiers of packets.",
+    "replaced: times to live, sequence numbers, identifiers of packets.",
     _STRICT,
     Kept(vendors=False, suffixes=False, words=False),
-    _ALL_NUMBERS,
+    _OF_PACKETS,
 )
 TIMING_ONLY = Policy(
     "timing-only",
-    "Only times, sizes, counts, ports of services and the words of protocols stay; everything else is hidden or "
-    "replaced.",
+    "Only times, sizes, counts, ports and the words of protocols stay; everything else is hidden or replaced.",
     _TIMING,
     Kept(vendors=False, suffixes=False, words=False),
-    _ALL_NUMBERS,
+    _OF_PACKETS,
 )
 POLICIES: dict[str, Policy] = {policy.name: policy for policy in (SHARE, STRICT, TIMING_ONLY)}
 """All policies by name; the first is the default."""

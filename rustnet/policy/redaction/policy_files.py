@@ -38,13 +38,12 @@ METHODS: Mapping[Kind, Mapping[str, Method]] = {
     Kind.OBJECT: {"pseudonym": Method.OBJECT} | _HIDE,
     Kind.PLACE: _KEEP | {"country": Method.PLACE} | _HIDE,
     Kind.AUTONOMOUS_SYSTEM: _KEEP | {"pseudonym": Method.SYSTEM} | _HIDE,
-    Kind.WORD: _KEEP | _HIDE,
     Kind.TERM: {"words": Method.TERM} | _HIDE,
     Kind.SECRET: _HIDE,
     Kind.MIXED: {"words": Method.VALUE, "recognised": Method.RECOGNISED} | _HIDE,
     Kind.FREE_TEXT: {"words": Method.TEXT} | _HIDE,
 }
-"""Words for the methods of each kind; other kinds are of numbers and moments, which have settings of their own."""
+"""Words for the methods of each kind. Numbers and moments have settings of their own; words of protocols stay."""
 
 _SECTIONS = ("base", "kinds", "columns", "keep", "time", "numbers")
 _SPAN = re.compile(r"([+-]?)(\d{1,9})(ms|s|m|h|d)", re.ASCII)

@@ -24,6 +24,8 @@ class Suffixes(NamedTuple):
     """Suffixes whose labels stay."""
     every: frozenset[str]
     """All rules, with those of the private part, and with `*.` and `!` at the beginning of some."""
+    ends: frozenset[str]
+    """All rules without these beginnings, and their last labels, so that others need not be looked for."""
 
 
 @cache
@@ -44,7 +46,9 @@ def suffixes() -> Suffixes:
         every.update(forms)
         if stay and rule[0] != "!":
             registries.update(form.removeprefix("*.") for form in forms)
-    return Suffixes(frozenset(registries), frozenset(every))
+    parts = [rule.removeprefix("*.").removeprefix("!").split(".") for rule in every]
+    ends = frozenset(".".join(labels[at:]) for labels in parts for at in range(len(labels)))
+    return Suffixes(frozenset(registries), frozenset(every), ends)
 
 
 def _in_ascii(rule: str) -> str:
@@ -62,6 +66,8 @@ def suffix_labels(labels: list[str]) -> tuple[int, int]:
     stay = public = 0
     for count in range(1, min(len(labels), MOST_LABELS + 1)):
         suffix = ".".join(labels[-count:])
+        if suffix not in rules.ends:
+            break
         if suffix in rules.registries and stay == count - 1:
             stay = count
         if f"!{suffix}" in rules.every:

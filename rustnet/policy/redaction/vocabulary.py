@@ -136,43 +136,45 @@ TERMS = _words("""
 """Words of protocols where a sender may choose another."""
 TEXT = _words("""
     -all ?all a aaaa abort aborted about accept accepted access account ack acknowledged action active activity add
-    added address addresses after again all allowed already an and announced anonymous another answer answered any app
-    appears are argument arguments arp as ascii ask asked at attempt audio authenticated authentication authorization
-    authorized available awaiting bad be because been before begin begins begun between bgp block blocked both
-    broadcast broken but by byte bytes cannot capture captured cert certificate certificates challenge changed channel
-    checksum cipher class client close closed closing cname code codes column columns command commands complete
-    completed compression configuration connect connected connecting connection connections contains content continue
-    control copies copy count create created credentials cut data database datagram day days decode decoded default
-    delivered denied description destination device dhcp differ different digest direction directory disabled
-    disconnect disconnected dissector dkim1 dmarc1 dns do does domain done down dropped duplicate during each either
-    empty enabled encrypted encryption end ended ends entering error errors established exceeded exceeds exist exists
-    exp expected expired extension failed failure field fields file files filter fin first flag flags flow flows for
-    forbidden format fragment fragments frame frames from ftp full gap given goodbye got gre greeting group gtp
-    handshake has have header headers hello here hex high host hour hours http https icmp icmpv6 id identifier idle if
-    igmp ignored illegal imap in include incomplete incorrect input inside instead insufficient interface internal
-    invalid ip ipsec ipv4 ipv4only ipv6 is it item its json jump jumped kerberos key kind known krbtgt large larger
-    last later layer ldap lease left length less level limit limits line lines link list load local locked log logged
-    login logon long longer lookup lost mail mailbox malformed many match matches maximum may means memory message
-    messages method milliseconds minimum minute minutes missed missing mode more most moved mpls mqtt mss mtu multiple
-    must mx name named names nat negotiated network never new next nfs no none not nothing notice ns ntp null number
-    numbers object of off offset ok old on once one only open opened operation option options or order ospf other out
-    outside overlap overlapping own packet packets page parameter parameters parser part partial pass pass_failed
-    password path payload peer permanent permanently permission permitted please pleased plugin point policy pop3 port
-    ports present presented private process profile program protocol provided psh ptr public quarantine query queue
-    quic quit quota radius rate rdp read reading ready reason received record records redirect refused register
-    registered reject rejected relay relaying remote renewed repeat repeated replaced reply request requested requests
-    required reserved reset resource response responses restart result retransmission retransmitted retry return
-    rootdevice row row_cut row_not_stored rows rpc rsa rst rtp rtsp rule same schemas-upnp-org sctp second seconds
-    seen segment segments send sender sending sent sequence sequence_jump server service session sessions set sets
-    shorter should shut shutdown sign signature since sip size skipped small smaller smb smtp snmp so soa socks some
-    source spf spf1 srv ssdp:all ssh start started state states stop stopped stored stream string stun success
-    successful successfully such support supported syn syntax system table tables target tcp temporarily temporary
-    terminated test text than that the their them then there these they this through time timed timeout times tls to
-    token too total transaction transfer transport truncated try ttl two txt type udp unable unauthorized unavailable
-    under unexpected unexpectedly unique unit unknown unreachable unsupported until up update upnp urn used user users
-    using utf-8 v valid value value_not_stored values verification verify version very via video virtual vlan vxlan
-    wait waiting warning was way we welcome were when where which while window with within without word write wrong
-    xml yes you your zero zone ~all
+    added address addresses administered after again all allowed alpn already an and announced anonymous another answer
+    answered any app appears are argument arguments arp as ascii ask asked at attempt audio authenticated
+    authentication authorization authorized available awaiting bad be because been before begin begins begun between
+    bgp block blocked boot both bridge broadcast broken browser but by byte bytes calico camera cannot capture captured
+    card cert certificate certificates challenge changed channel checksum cipher class client close closed closing
+    cname code codes column columns command commands complete completed compression configuration connect connected
+    connecting connection connections contains content continue control controller copies copy count create created
+    credentials cut data database datagram day days decode decoded default delivered denied description destination
+    device dhcp differ different digest direction directory disabled disconnect disconnected dissector dkim1 dmarc1 dns
+    do docker does dohpath domain done down dropped duplicate during each ech either empty enabled encrypted encryption
+    end ended ends entering error errors established exceeded exceeds exist exists exp expected expired extension
+    failed failure field fields file files filter fin first flag flags flow flows for forbidden format found fragment
+    fragments frame frames from ftp full gap gateway given goodbye got gre greeting group gtp handshake has have header
+    headers hello here hex high hop host hour hours http https icmp icmpv6 id identifier idle if igmp ignored illegal
+    imap in include incomplete incorrect input inside instead insufficient interface internal invalid iodef ip ip4 ip6
+    ipsec ipv4 ipv4hint ipv4only ipv6 ipv6hint is issue issuewild it item its json jump jumped kerberos key kind known
+    krbtgt kubernetes large larger last later layer ldap lease left length less level limit limits line lines link list
+    load local locally locked log logged login logon long longer lookup lost mail mailbox malformed mandatory many
+    master match matches maximum may means memory message messages method milliseconds minimum minute minutes missed
+    missing mode more most moved mpls mqtt mss mtu multiple must mx name named names nat negotiated network never new
+    next nfs no no-default-alpn none not nothing notice ns ntp null number numbers object of off offset ok old on once
+    one only open opened operation option options or order ospf other out outside overlap overlapping own packet
+    packets page parameter parameters parser part partial pass pass_failed password path payload peer permanent
+    permanently permission permitted phone please pleased plugin point policy pop3 port ports present presented printer
+    private process profile program protocol provided psh ptr public qemu quarantine query queue quic quit quota radius
+    rate rdp read reading ready reason received record records redirect refused register registered reject rejected
+    relay relaying remote renewed repeat repeated replaced reply request requested requests required reserved reset
+    resource response responses restart result retransmission retransmitted retry return root rootdevice router row
+    row_cut row_not_stored rows rpc rsa rst rtp rtsp rule same schemas-upnp-org sctp second seconds seen segment
+    segments send sender sending sent sequence sequence_jump server service session sessions set sets shorter should
+    shut shutdown sign signature since sip size skipped small smaller smb smtp snmp so soa socks some source spf spf1
+    srv ssdp:all ssh start started state states stop stopped stored stream string stun success successful successfully
+    such support supported switch syn syntax system table tables target tcp temporarily temporary terminated test text
+    than that the their them then there these they this through time timed timeout times tls to token too total
+    transaction transfer transport truncated try ttl two txt type udp unable unauthorized unavailable under unexpected
+    unexpectedly unique unit unknown unreachable unsupported until up update upnp urn used user users using usual utf-8
+    v valid value value_not_stored values verification verify version very via video virtual vlan vxlan wait waiting
+    warning was way we welcome were when where which while window with within without word write wrong xml yes you your
+    zero zone ~all
 """)
 """Words of messages, and of those that rustnet writes itself."""
 OBJECTS = _words("""

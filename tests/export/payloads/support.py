@@ -105,7 +105,7 @@ def originals(row: object, by: Redactor) -> Iterator[bytes]:
             if not isinstance(one, str):
                 continue
             shown = str(by.value(column.kind, one, column.name))
-            for word in re.split(r"[\s.,/:;@=?&\"'()<>\\%]+", one):
+            for word in re.split(r"[\s.,/:;@=?&|\"'()<>\\%]+", one):
                 if len(word) >= 4 and word.lower() not in shown.lower():
                     yield word.encode()
             yield from _binary(one, shown)

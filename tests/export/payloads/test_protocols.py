@@ -1,5 +1,7 @@
 """What all rewriters of payloads have in common, on real messages of every protocol that rustnet reads."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -7,13 +9,15 @@ from hypothesis import strategies as st
 from rustnet.export.redacted_packets.payload import Interval
 from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
 from rustnet.export.redacted_packets.payloads.http import REASONS
+from rustnet.export.redacted_packets.payloads.kept_page import page
 from rustnet.export.redacted_packets.payloads.lines import FTP, IMAP, IRC, POP3, SMTP
 from rustnet.export.redacted_packets.payloads.registry import PROTOCOLS
-from rustnet.policy.redaction import POLICIES, SHARE, STRICT, Policy
+from rustnet.policy.redaction import POLICIES, SHARE, STRICT, Method, Policy, Redactor
 from tests.dissect.samples import SAMPLES, Sample
 from tests.dissect.test_fuzz_dissectors import spliced
 from tests.export.payloads.support import (
     CLIENT,
+    KEY,
     SERVER,
     context,
     datagram,
@@ -25,6 +29,7 @@ from tests.export.payloads.support import (
     stream,
 )
 from tests.support.effort import examples
+from tests.support.paths import ROOT
 
 ALL = [
     pytest.param(app, sample, id=f"{app}-{at}") for app, samples in SAMPLES.items() for at, sample in enumerate(samples)
@@ -78,7 +83,7 @@ EACH = pytest.mark.parametrize("app", PROTOCOLS)
 
 
 @EACH
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_mutated_messages(app: str, data: st.DataObject) -> None:
     payload = data.draw(spliced(app))
@@ -97,7 +102,7 @@ def test_mutated_messages(app: str, data: st.DataObject) -> None:
 
 
 @EACH
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(noise=st.binary(min_size=64, max_size=400).filter(lambda noise: any(noise[48:])))
 def test_bytes_without_meaning(app: str, noise: bytes) -> None:
     """What is no message of the protocol is not shown, but for what its header would have."""
@@ -108,7 +113,30 @@ def test_bytes_without_meaning(app: str, noise: bytes) -> None:
         assert noise[48:] not in shown
 
 
+def test_columns_with_a_method_of_their_own() -> None:
+    """A policy that treats a column other than its kind says so of tables: of payloads nothing is kept then."""
+    one = Redactor(KEY, replace(SHARE, columns={"tls.sni": Method.HIDE, "http.uri": Method.KEEP}))
+    for app, kept in (("tls", False), ("smtp", False), ("http", False), ("ssh", True), ("dns", True)):
+        what = context(app, "tcp")
+        what.redactor = one
+        assert (stream_rewriter(what) is not None) == kept
+
+
 def test_other_apps_have_no_rewriter() -> None:
     for app in ("", "unknown", "telnet", "smb", "ldap", "kerberos", "mysql"):
         assert datagram_rewriter(context(app)) is None
         assert stream_rewriter(context(app, "tcp")) is None
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "redacted-payloads.md").read_text("utf-8") == page(), (
+        "python -m rustnet.export.redacted_packets.payloads.kept_page > docs/redacted-payloads.md"
+    )
+
+
+def test_every_protocol_says_what_it_keeps() -> None:
+    for app, protocol in PROTOCOLS.items():
+        assert protocol.kept, app
+        assert protocol.removed, app
+        assert protocol.datagram or protocol.stream, app
+        assert f"`{app}`" in page()

@@ -98,6 +98,9 @@ def _option(page: Page, code: int, start: int, end: int, context: PayloadContext
         page.put(start + 6, names.text(Kind.SOFTWARE, data[start + 6 : end]))
     elif code == 17 and size >= 4:
         page.keep(start, start + 4)
+    elif code == 79 and size == 8 and page.u16(start) in _ETHERNET:  # the client's hardware address (RFC 6939)
+        page.keep(start, start + 2)
+        page.put(start + 2, context.addresses.hardware[data[start + 2 : end]])
     elif code == 18:
         page.put(start, names.opaque(data[start:end]))
 

@@ -14,15 +14,19 @@ from rustnet.export.redacted_packets.payloads.replacing import HIDDEN, Labels, R
 MAX_QUESTIONS = 128
 MAX_RECORDS = 4096
 """Questions, and resource records, that are read of one message; what follows them is cut."""
+MAX_LABELS = 32_768
+"""Labels of all names of one message, those included that pointers point to."""
 MAX_NAME = 255
 """Bytes of a name (RFC 1035)."""
+MAX_KEYS = 16
+"""Keys that a service may declare as mandatory."""
 HEADER = 12
 
 
 class Message:
     """One DNS message that is written again. ``end`` is how far it was understood."""
 
-    __slots__ = ("addresses", "data", "end", "names", "out", "size", "starts")
+    __slots__ = ("addresses", "data", "end", "labels", "names", "out", "size", "starts")
 
     def __init__(self, data: bytes, names: Replacements, context: PayloadContext) -> None:
         self.data = data
@@ -32,6 +36,8 @@ class Message:
         self.addresses = context.addresses
         self.starts: dict[int, tuple[Labels, int]] = {}
         """By offset, where pointers may point to: labels of a name, and which of them begins there."""
+        self.labels = 0
+        """Labels of names that were written."""
         self.end = 0
 
     def write(self) -> None:
@@ -100,7 +106,8 @@ class Message:
             whole = tuple(labels)
         else:
             raise CutError
-        if end > limit or sum(map(len, whole)) + len(whole) >= MAX_NAME:
+        self.labels += len(whole)
+        if end > limit or self.labels > MAX_LABELS or sum(map(len, whole)) + len(whole) >= MAX_NAME:
             raise CutError
         out[pos:end] = data[pos:end]
         self._labels(start, pos, whole, own)
@@ -135,6 +142,11 @@ class Message:
         self.out[start:stop] = self.data[start:stop]
         return stop
 
+    def port(self, pos: int) -> None:
+        """Write a port, replaced if the policy asks for that."""
+        port = self.data[pos] << 8 | self.data[pos + 1]
+        self.out[pos : pos + 2] = self.names.redactor.numbers.port(port).to_bytes(2)
+
     def strings(self, pos: int, end: int) -> None:
         """Hide character strings; their lengths stay."""
         while pos < end:
@@ -168,6 +180,13 @@ def _numbers(size: int) -> Callable[[Message, int, int], None]:
     return write
 
 
+def _server(message: Message, pos: int, end: int) -> None:
+    """SRV (RFC 2782): priority, weight, port and target."""
+    name = message.keep(pos, pos + 6, end)
+    message.port(pos + 4)
+    message.name(name, end)
+
+
 def _soa(message: Message, pos: int, end: int) -> None:
     pos = message.name(message.name(pos, end), end)
     message.keep(pos, pos + 20, end)
@@ -178,7 +197,12 @@ def _strings(message: Message, pos: int, end: int) -> None:
 
 
 def _nsec(message: Message, pos: int, end: int) -> None:
-    message.keep(message.name(pos, end), end, end)
+    pos = message.name(pos, end)
+    while pos + 2 < end:  # blocks of bits, one for each type (RFC 4034, 4.1.2)
+        after = pos + 2 + message.data[pos + 1]
+        if after > end or not 0 < message.data[pos + 1] <= 32:
+            return
+        pos = message.keep(pos, after, end)
 
 
 def _hardware(message: Message, pos: int, end: int) -> None:
@@ -197,7 +221,9 @@ def _service(message: Message, pos: int, end: int) -> None:
         if after > end:
             raise CutError
         out[pos:value] = data[pos:value]
-        if key in _KEPT_PARAMETERS:
+        if key == 3 and size == 2:
+            message.port(value)
+        elif key == 0 and size <= 2 * MAX_KEYS:
             out[value:after] = data[value:after]
         elif key == 1:
             message.strings(value, after)
@@ -209,8 +235,6 @@ def _service(message: Message, pos: int, end: int) -> None:
         pos = after
 
 
-_KEPT_PARAMETERS = frozenset((0, 2, 3))
-"""Mandatory keys, no default protocol, port."""
 PROTOCOLS = frozenset((
     b"http/0.9", b"http/1.0", b"http/1.1", b"spdy/1", b"spdy/2", b"spdy/3", b"spdy/3.1", b"h2", b"h2c", b"h3", b"h3-29",
     b"h3-27", b"h3-28", b"h3-30", b"h3-31", b"h3-32", b"h3-34", b"hq", b"hq-29", b"hq-interop", b"dot", b"doq", b"imap",
@@ -241,7 +265,7 @@ def _options(message: Message, pos: int, end: int) -> None:
         if after > end:
             return
         out[pos:value] = data[pos:value]
-        if code in _KEPT_OPTIONS:
+        if code in _KEPT_OPTIONS and size <= _KEPT_OPTIONS[code]:
             out[value:after] = data[value:after]
         elif code == 15 and size >= 2:  # an error's code and text
             out[value : value + 2] = data[value : value + 2]
@@ -252,8 +276,8 @@ def _options(message: Message, pos: int, end: int) -> None:
         pos = after
 
 
-_KEPT_OPTIONS = frozenset((5, 6, 7, 11))
-"""Understood algorithms (RFC 6975), keepalive."""
+_KEPT_OPTIONS = {5: 32, 6: 32, 7: 32, 11: 2}
+"""Understood algorithms (RFC 6975), keepalive; and how many bytes they have at most."""
 
 
 def network(message: Message, family: int, bits: int, address: bytes) -> bytes:
@@ -275,7 +299,7 @@ _DATA: dict[int, Callable[[Message, int, int], None]] = {
     **dict.fromkeys((15, 18, 21, 36), _after(2)),
     **dict.fromkeys((13, 16, 99), _strings),
     6: _soa,
-    33: _after(6),
+    33: _server,
     41: _options,
     43: _numbers(4),
     46: _after(18),

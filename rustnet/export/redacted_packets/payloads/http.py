@@ -44,7 +44,7 @@ FIELDS = frozenset(b"""
 _NUMBERS = frozenset(b"content-length age max-forwards mx dnt upgrade-insecure-requests bootid.upnp.org".split())
 _TERMS = frozenset(
     b"transfer-encoding connection proxy-connection keep-alive content-encoding accept-encoding expect upgrade te "
-    b"accept-ranges pragma nts x-content-type-options sec-fetch-dest sec-fetch-mode sec-fetch-site "
+    b"accept-ranges pragma x-content-type-options sec-fetch-dest sec-fetch-mode sec-fetch-site "
     b"sec-websocket-version man ext allow".split()
 )
 _KINDS = {
@@ -52,12 +52,12 @@ _KINDS = {
     b"x-user-agent": Kind.SOFTWARE,
     b"referer": Kind.URI, b"location": Kind.URI, b"content-location": Kind.URI, b"origin": Kind.URI,
     b"x-forwarded-for": Kind.MIXED, b"x-real-ip": Kind.MIXED, b"x-forwarded-host": Kind.HOST, b"st": Kind.MIXED,
-    b"nt": Kind.MIXED, b"usn": Kind.IDENTIFIER,
+    b"nt": Kind.MIXED, b"nts": Kind.TERM, b"usn": Kind.IDENTIFIER,
 }  # fmt: skip
 _WORDS = frozenset(
     b"chunked gzip deflate br compress identity zstd keep-alive close upgrade te trailers websocket h2c bytes none "
     b"no-cache no-store no-transform must-revalidate proxy-revalidate public private immutable 100-continue * "
-    b"ssdp:discover ssdp:alive ssdp:byebye ssdp:update nosniff http2-settings cors navigate same-origin same-site "
+    b"ssdp:discover nosniff http2-settings cors navigate same-origin same-site "
     b"cross-site document empty image script style font 13".split()
 )
 """Words of fields that control the connection or the cache; they have no other meaning."""

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from rustnet.export.redacted_packets.payload import PayloadContext
 from rustnet.export.redacted_packets.payloads import tls
 from rustnet.export.redacted_packets.payloads.page import CutError, Page, Writer
-from rustnet.export.redacted_packets.payloads.replacing import HIDDEN
+from rustnet.export.redacted_packets.payloads.replacing import HIDDEN, replacements
 
 MAX_LINES = 20_000
 MAX_LINE = 8192
+MAX_HIDDEN = 512
+"""Bytes of a client's line that is hidden: a longer one is removed."""
 
 SMTP = frozenset(
     b"HELO EHLO LHLO MAIL RCPT DATA BDAT RSET NOOP QUIT VRFY EXPN HELP AUTH STARTTLS ETRN TURN XCLIENT".split()
@@ -33,7 +35,7 @@ IRC = frozenset(
 _CODE = re.compile(rb"[1-6]\d\d(?=[ -]|\r?\n|\Z)").match
 _WORD = re.compile(rb"[A-Za-z]{2,12}(?=[ ]|\r?\n|\Z)").match
 _SIGN = re.compile(rb"(?:\+OK|-ERR)(?=[ ]|\r?\n|\Z)").match
-_TAG = re.compile(rb"(?:[A-Za-z]{0,4}\d{1,6}|\*) ").match
+_TAG = re.compile(rb"([A-Za-z0-9.]{1,32}|\*) ").match
 _PREFIX = re.compile(rb":[^ \r\n]{1,512} ").match
 _NUMERIC = re.compile(rb"\d{3} ").match
 _LITERAL = re.compile(rb"\{(\d{1,9})\+?\}\Z").search
@@ -102,6 +104,18 @@ def _hidden(_known: bytes, rest: bytes, _context: PayloadContext) -> bytes:
     return rest[:1] + HIDDEN * (len(rest) - 1) if rest[:1] in (b" ", b"-") else HIDDEN * len(rest)
 
 
+def _imap_rest(_known: bytes, rest: bytes, _context: PayloadContext) -> bytes:
+    """Hide all words: a command has as many as before."""
+    return b" ".join(HIDDEN * len(word) for word in rest.split(b" "))
+
+
+def _pop3_rest(known: bytes, rest: bytes, context: PayloadContext) -> bytes:
+    """Keep a number of messages and a size, hide all else."""
+    numbers = _SIZES(rest) if known == b"+OK" else None
+    end = numbers.end() if numbers else 0
+    return rest[:end] + _hidden(known, rest[end:], context)
+
+
 def _ftp_rest(known: bytes, rest: bytes, context: PayloadContext) -> bytes | None:
     """Ends of a data connection by their kind, if the replacement is as long; the quotes around a directory."""
     command = known.upper()
@@ -131,6 +145,7 @@ def _ftp_end(command: bytes, match: re.Match[bytes], context: PayloadContext) ->
     return shown + b",%d,%d" % divmod(port(numbers[4] << 8 | numbers[5]), 256)
 
 
+_SIZES = re.compile(rb"(?: \d{1,10}){1,2}(?= |\Z)").match
 _FTP_PORT = re.compile(rb"\D*((?:\d{1,3},){5}\d{1,3})(?!\d)").match
 _FTP_ENDS = {
     b"PORT": _FTP_PORT,
@@ -141,8 +156,8 @@ _FTP_ENDS = {
 """Arguments of commands and replies that name an end of a data connection."""
 
 
-def writer(known: Known, *, mail: bool = False, literals: bool = False, rest: Rest = _hidden) -> Writer:
-    """Writer of a protocol of lines, of which ``known`` knows the beginnings."""
+def writer(known: Known, *, mail: bool = False, tags: bool = False, rest: Rest = _hidden) -> Writer:
+    """Writer of a protocol of lines, of which ``known`` knows the beginnings; ``tags`` are IMAP's, and its literals."""
 
     def write(page: Page, context: PayloadContext) -> None:
         data, pos = page.data, 0
@@ -159,23 +174,35 @@ def writer(known: Known, *, mail: bool = False, literals: bool = False, rest: Re
             start = known(data, pos, context.from_client)
             shown = rest(data[pos:start], data[start:end], context) if pos < start <= end else None
             if shown is not None:
-                _line(page, pos, start, shown, feed + 1)
+                _line(page, _sender(page, pos, context, tags=tags), start, shown, feed + 1)
+            elif context.from_client and end - pos <= MAX_HIDDEN:  # credentials, for instance
+                page.put(pos, b"." if data[pos:end] == b"." else HIDDEN * (end - pos))
+                page.keep(end, feed + 1)
             following = feed + 1
             if mail:
                 following = _next(data, pos, end, following, context.from_client)
-            if literals and (literal := _LITERAL(data, pos, end)):
+            if tags and (literal := _LITERAL(data, pos, end)):
                 following += int(literal[1])
             pos = following
 
     return write
 
 
-def _line(page: Page, pos: int, start: int, shown: bytes, after: int) -> None:
-    """Keep the known beginning of a line and its end; a sender before it is hidden."""
-    prefix = _PREFIX(page.data, pos)
+def _sender(page: Page, pos: int, context: PayloadContext, *, tags: bool) -> int:
+    """Write what is before a command: a tag as another one, a sender hidden; return where the command begins."""
+    tag = _TAG(page.data, pos) if tags else None
+    if tag and tag[1] != b"*":
+        page.put(pos, replacements(context).symbols(tag[1]) + b" ")
+        return tag.end()
+    prefix = _PREFIX(page.data, pos) if not tags else None
     if prefix:
         page.put(pos, b":" + HIDDEN * (prefix.end() - pos - 2) + b" ")
-        pos = prefix.end()
+        return prefix.end()
+    return pos
+
+
+def _line(page: Page, pos: int, start: int, shown: bytes, after: int) -> None:
+    """Keep the known beginning of a line, and its end."""
     page.keep(pos, start)
     page.put(start, shown)
     page.keep(start + len(shown), after)
@@ -183,6 +210,6 @@ def _line(page: Page, pos: int, start: int, shown: bytes, after: int) -> None:
 
 write_smtp = writer(_commands(SMTP), mail=True)
 write_ftp = writer(_commands(FTP), rest=_ftp_rest)
-write_pop3 = writer(_pop3)
-write_imap = writer(_imap, literals=True)
+write_pop3 = writer(_pop3, rest=_pop3_rest)
+write_imap = writer(_imap, tags=True, rest=_imap_rest)
 write_irc = writer(_irc)

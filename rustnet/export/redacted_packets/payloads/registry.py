@@ -17,7 +17,7 @@ from rustnet.export.redacted_packets.payloads import (
     tls,
 )
 from rustnet.export.redacted_packets.payloads.page import datagram, stream
-from rustnet.policy.redaction import Method
+from rustnet.policy.redaction import Method, Policy
 from rustnet.records import Kind
 
 
@@ -33,6 +33,8 @@ class Protocol:
     """What becomes zeros, or is cut."""
     datagram: DatagramRewriter | None = None
     stream: StreamRewriter | None = None
+    tables: tuple[str, ...] = ()
+    """Tables with what is kept, other than the one that has the protocol's name."""
 
 
 _DNS = Protocol(
@@ -41,6 +43,7 @@ _DNS = Protocol(
     "texts, keys, signatures, hashes, cookies, and data of other types",
     dns.rewrite,
     dns.rewrite_stream,
+    ("dns",),
 )
 
 _MEDIA = Protocol(
@@ -49,7 +52,9 @@ _MEDIA = Protocol(
     "keys, proofs, reasons of errors, reports, media",
     datagram(media.write),
     stream(media.write_stream),
+    ("stun", "rtp", "rtcp", "tls"),
 )
+_TLS = ("tls",)
 _LINES = "what follows in the line; messages, and everything that is no command or status"
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -83,15 +88,16 @@ PROTOCOLS: dict[str, Protocol] = {
         stream=stream(tls.write),
     ),
     "dtls": Protocol(
-        "as of tls, if a hello is in one datagram",
+        "as of tls, of hellos that are in one datagram; numbers of records",
         "the server's name",
         "as of tls, and cookies",
         datagram(media.write),
+        tables=("tls", "stun", "rtp", "rtcp"),
     ),
     "quic": Protocol(
-        "form of the header, type, version, lengths of the connection ids, spin bit",
+        "form of the header, type, version, versions that are offered, lengths, spin bit",
         "connection ids",
-        "all else: the server's name as well",
+        "tokens, and all contents: the server's name as well",
         datagram(quic.write),
     ),
     "http": Protocol(
@@ -100,6 +106,7 @@ PROTOCOLS: dict[str, Protocol] = {
         "target, host, user agent, server, referrer, location, and other names of fields",
         "bodies, cookies, credentials (their scheme stays), and all other values",
         stream=stream(http.write),
+        tables=_TLS,
     ),
     "ssdp": Protocol(
         "as of http, kind of a notification",
@@ -108,7 +115,7 @@ PROTOCOLS: dict[str, Protocol] = {
         datagram(http.write_datagram),
     ),
     "ssh": Protocol(
-        "version of the protocol, usual names of algorithms, types and lengths of packets",
+        "version of the protocol, usual names of algorithms, types and lengths of packets and keys",
         "software, and other names of algorithms",
         "cookie, keys, and all that is encrypted",
         stream=stream(ssh.write),
@@ -119,16 +126,18 @@ PROTOCOLS: dict[str, Protocol] = {
         "keys, digests, extensions, contents of control messages",
         datagram(small.write_ntp),
     ),
-    "smtp": Protocol("commands, status codes", "", _LINES, stream=stream(lines.write_smtp)),
+    "smtp": Protocol("commands, status codes", "", _LINES, stream=stream(lines.write_smtp), tables=_TLS),
     "ftp": Protocol(
         "commands, status codes",
         "ends of data connections, if the replacements are as long",
         _LINES,
         stream=stream(lines.write_ftp),
     ),
-    "pop3": Protocol("commands, status", "", _LINES, stream=stream(lines.write_pop3)),
-    "imap": Protocol("tags, commands, status", "", _LINES, stream=stream(lines.write_imap)),
-    "irc": Protocol("commands, numbers of replies", "", _LINES, stream=stream(lines.write_irc)),
+    "pop3": Protocol(
+        "commands, status, number of messages and size", "", _LINES, stream=stream(lines.write_pop3), tables=_TLS
+    ),
+    "imap": Protocol("tags, commands, status", "", _LINES, stream=stream(lines.write_imap), tables=_TLS),
+    "irc": Protocol("commands, numbers of replies", "", _LINES, stream=stream(lines.write_irc), tables=_TLS),
     "stun": _MEDIA,
     "rtp": _MEDIA,
     "rtcp": _MEDIA,
@@ -143,7 +152,11 @@ PROTOCOLS: dict[str, Protocol] = {
     "wireguard": Protocol("type", "index of the sender or receiver", "all else", datagram(small.write_wireguard)),
     "openvpn": Protocol("type, number of the key", "session", "all else", datagram(small.write_openvpn)),
     "ipsec": Protocol(
-        "of IKE the header", "of IKE the indexes of the association", "all else", datagram(small.write_ipsec)
+        "of IKE the header",
+        "of IKE the indexes of the association",
+        "all else",
+        datagram(small.write_ipsec),
+        tables=("ike",),
     ),
     "radius": Protocol("code, number, length", "", "all else", datagram(small.write_radius)),
     "coap": Protocol("type, code, number", "token", "all else", datagram(small.write_coap)),
@@ -154,9 +167,18 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def _protocol(context: PayloadContext) -> Protocol | None:
-    if context.redactor.policy.methods[Kind.HOST] is Method.HIDE:
+    policy = context.redactor.policy
+    if policy.methods[Kind.HOST] is Method.HIDE:
         return None
-    return PROTOCOLS.get(context.app)
+    protocol = PROTOCOLS.get(context.app)
+    if protocol is None or (policy.columns and _has_own_columns(policy, {context.app, "flows", *protocol.tables})):
+        return None
+    return protocol
+
+
+def _has_own_columns(policy: Policy, tables: set[str]) -> bool:
+    """Whether a policy has a method of its own for columns of tables: payloads know kinds only."""
+    return any(key.split(".")[0] in tables and own is not Method.KEEP for key, own in policy.columns.items())
 
 
 def datagram_rewriter(context: PayloadContext) -> DatagramRewriter | None:

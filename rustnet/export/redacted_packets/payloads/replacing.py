@@ -166,6 +166,10 @@ class Replacements:
         parts = [number(f"bytes {at} {text}").to_bytes(8) for at in range(0, len(raw), 8)]
         return b"".join(parts)[: len(raw)]
 
+    def symbols(self, raw: bytes) -> bytes:
+        """Replace a short text by symbols only, the same for the same text."""
+        return fit(self.redactor.names.label(raw.decode("latin-1"))[len(_MARK) :], len(raw))
+
     def keeps(self, kind: Kind) -> bool:
         """Whether values of a kind stay."""
         return self.redactor.policy.methods[kind] is Method.KEEP

@@ -36,13 +36,14 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=30)
+    parser.add_argument("--skip", type=int, default=0, help="how many of them are left out")
     parser.add_argument("--policy", action="append")
     parser.add_argument("--format", action="append")
     given = parser.parse_args()
     formats = [word for each in given.format or ["session", "pcapng"] for word in ("--format", each)]
     clean = failed = 0
     with tempfile.TemporaryDirectory() as place:
-        for number, capture in enumerate(chosen(given.folder, given.count)):
+        for number, capture in enumerate(chosen(given.folder, given.count)[given.skip :]):
             session = f"{place}/{number}.duckdb"
             rustnet("replay", str(capture), "--db", session, "--no-tui")
             for policy in given.policy or ["share", "strict"]:

@@ -135,8 +135,8 @@ TERMS = _words("""
 """)
 """Words of protocols where a sender may choose another."""
 TERMS |= _words("""
-    sip acme-tls apns-pack-v1 apns-security-v3 c-webrtc co coap dicom doq dot ftp grpc-exp h3-q043 h3-q046 h3-q050 hq hq-29
-    hq-interop http%2f1.1 imap irc managesieve mqtt netconf nntp ntske pop3 postgresql radius smb smtp
+    acme-tls apns-pack-v1 apns-security-v3 c-webrtc co coap dicom doq dot ftp grpc-exp h3-q043 h3-q046 h3-q050 hq hq-29
+    hq-interop http%2f1.1 imap irc managesieve mqtt netconf nntp ntske pop3 postgresql radius sip smb smtp
     stun.nat-discovery stun.turn sunrpc tds webrtc xmpp-client xmpp-server
 """)  # names of protocols that TLS negotiates (ALPN), which redacted packets keep too
 TEXT = _words("""

@@ -1,7 +1,6 @@
 """Looks for the originals of a session in texts and bytes, in every form in which they could be there."""
 
 import enum
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -17,8 +16,7 @@ DEPTH = 3
 """Most encodings within each other that are decoded."""
 CHANCE = 0.01
 """Most expected matches by chance with which a match is still evidence."""
-_MAPPED = re.compile(rb"\x00{10}\xff\xff(?s:(....))")
-_MAPPED_LITTLE = re.compile(rb"(?s:(....))\xff\xff\x00{10}")
+_MAPPED, _MAPPED_LITTLE = bytes(10) + b"\xff\xff", b"\xff\xff" + bytes(10)
 _LABEL_BYTES = np.zeros(256, np.bool_)
 _LABEL_BYTES[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-")] = True
 _JUDGED = 100_000
@@ -219,10 +217,14 @@ class Searcher:
 
     def _mapped(self, data: bytes) -> Iterator[tuple[int, Hit]]:
         """IPv4 addresses as IPv6 addresses of 16 bytes, in either order."""
-        for pattern, little in ((_MAPPED, False), (_MAPPED_LITTLE, True)):
-            for match in pattern.finditer(data):
-                number = int.from_bytes(match[1], "little" if little else "big")
-                yield from ((match.start(), hit) for hit in self._v4({number: ("", "binary")}))
+        for mark, shift, little in ((_MAPPED, len(_MAPPED), False), (_MAPPED_LITTLE, -4, True)):
+            at = data.find(mark)
+            while at >= 0:
+                raw = data[max(0, at + shift) : at + shift + 4]
+                number = int.from_bytes(raw, "little" if little else "big")
+                if len(raw) == 4:
+                    yield from ((at, hit) for hit in self._v4({number: ("", "binary")}))
+                at = data.find(mark, at + 1)
 
     def binary(self, data: bytes) -> Iterator[tuple[int, Hit]]:
         """Offset of and hit for everything that bytes without structure can hold; see the page on rules."""

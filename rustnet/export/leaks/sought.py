@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+import numpy as np
+
 import rustnet.export
 from rustnet import i18n
 from rustnet.policy.redaction import vocabulary
@@ -347,6 +349,8 @@ def printable(data: bytes, least: int = 6) -> Iterator[str]:
 
 def wide(data: bytes) -> Iterator[str]:
     """Texts of UTF-16, of at least four characters."""
-    if data.count(0) >= 4:
+    codes = np.frombuffer(data, np.uint8)
+    pairs = (codes[:-1] >= 0x20) & (codes[:-1] < 0x7F) & (codes[1:] == 0)
+    if np.any(pairs[:-6] & pairs[2:-4] & pairs[4:-2] & pairs[6:]):
         for match in _WIDE.finditer(data):
             yield match[0][::2].decode("ascii")

@@ -129,10 +129,14 @@ class _Views:
         if by_fact(self._redactor, table, column):
             return f"{self._fact_function()}({', '.join(map(quote_identifier, (column, *FACT_COLUMNS)))})"
         method = self._redactor.method(kind, column, table)
-        text = sql_type in ("VARCHAR", "VARCHAR[]")
         plain = kind is None and sql_type in _PLAIN_TYPES
         if plain or self._redactor.stays(kind, column, sql_type, table):
             return name
+        return self._replaced(name, kind, method, sql_type)
+
+    def _replaced(self, name: str, kind: Kind | None, method: Method, sql_type: str) -> str:
+        """SQL of the replaced values of a column that does not stay."""
+        text = sql_type in ("VARCHAR", "VARCHAR[]")
         if method is Method.SHIFT and sql_type == "TIMESTAMP_NS":
             return _shifted(name, self._redactor.moments.span_ns)
         if sql_type not in _TYPES or (method is Method.HIDE and (not text or kind in JOINED)):

@@ -18,6 +18,7 @@ import pytest
 from rustnet import __version__
 from rustnet.cli import exporting
 from rustnet.export import redaction_statement
+from rustnet.policy.redaction import Redactor
 from rustnet.query.session import open_session
 from tests.support.command_line import Run, child
 
@@ -149,20 +150,15 @@ def test_nothing_is_left_of_an_export_that_fails(
 
 
 def test_leaks_fail_the_export(web: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Leak:
-        file, place, offset, kind, value = "session.duckdb", "dns.query", None, "host", "secret.example"
+    def unredacted(_redactor: Redactor, _kind: object, values: list[str], **_: object) -> list[str]:
+        return values
 
-    def scan(session: object, folder: Path, redactor: object) -> list[Leak]:
-        assert (folder / "session.duckdb").is_file()
-        return [Leak()]
-
-    real = exporting.function
-    monkeypatch.setattr(exporting, "LEAK_SCAN", "scan")
-    monkeypatch.setattr(exporting, "function", lambda place: scan if place == "scan" else real(place))
+    monkeypatch.setattr(Redactor, "many", unredacted)
     made = run("export", str(web), "--redact", "--redact-key", "new", "-o", str(tmp_path / "out"))
     assert made.code == 1
-    assert "session.duckdb: dns.query: host" in made.err
-    assert "1 originals" in made.err
+    assert "session.duckdb: " in made.err
+    assert "of the original: " in made.err
+    assert "nothing was exported" in made.err
     assert not left(tmp_path)
 
 

@@ -56,6 +56,12 @@ def redaction_options(command: _F) -> _F:
     )(command)  # fmt: skip
 
 
+def refuse_without_browser(state: State) -> None:
+    """Raise `UsageError` for ``--redact`` of a run that does not show the browser: its summary is not replaced."""
+    if state.redact is not None:
+        raise UsageError("--redact is for the browser; the summary without it is not redacted")
+
+
 def redactor_of(state: State | None) -> "Redactor | None":
     """Redactor that the options ask for; None: ``--redact`` was not given. Raises `UsageError` if it cannot be used."""
     if state is None or state.redact is None:

@@ -7,6 +7,7 @@ import socket
 import struct
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from rustnet.errors import InputError, UsageError
@@ -14,6 +15,8 @@ from rustnet.export.folder import ExportFolder
 from rustnet.export.redacted_packets import writing
 from rustnet.export.redacted_packets.counts import DROPPED_BLOCKS
 from rustnet.export.redacted_packets.writing import check_policy, write_redacted_packets, write_redacted_pcapng
+from rustnet.ingest.options import Options
+from rustnet.ingest.road import ingest
 from rustnet.policy.redaction import SHARE, STRICT, TIMING_ONLY, Redactor, Shift, key_of_passphrase
 from rustnet.query.session import open_session
 from rustnet.records import Kind
@@ -23,8 +26,9 @@ from tests.support.packets import START, ip, udp
 from tests.support.paths import CORPUS, SAMPLES
 from tests.support.pcap import write_pcap
 from tests.support.pcapng import block, end, epb, idb, nrb, option, shb
-from tests.support.redacted_captures import compare, problems, redact, replay
+from tests.support.redacted_captures import compare, expected_shapes, problems, redact, replay
 from tests.support.redacted_frames import MARK, RECEIVER, SENDER, SORTS, frame, packed, tcp4, udp4
+from tests.support.several_files import rotated, tap
 
 REDACTOR = Redactor(key_of_passphrase("key of the tests of captures"))
 SAMPLE_FILES = sorted(p for p in SAMPLES.iterdir() if ".pcap" in p.name and p.suffix not in (".json", ".jsonl"))
@@ -164,6 +168,30 @@ def test_a_rewriter_that_fails_keeps_nothing(tmp_path: Path, monkeypatch: pytest
     counts = redact(session, REDACTOR, target)
     assert counts.failed_payloads == 2
     assert [len(each[1]) for each in frames_of(target)] == [54, 42]
+
+
+@pytest.mark.parametrize("sort", ["joined", "merged", "recorded", "recorded, the first file gone"])
+def test_captures_of_several_files(sort: str, tmp_path: Path) -> None:
+    """Packets and flows are those of all files; a recording is read file by file."""
+    paths = list(tap(tmp_path)[:2]) if sort == "merged" else rotated(tmp_path)
+    session, target, again = (tmp_path / name for name in ("s.duckdb", "r.pcapng", "b.duckdb"))
+    options = Options(join="always" if sort == "merged" else "auto")
+    assert not ingest([str(path) for path in paths], str(session), options).failed
+    packets = sum(len(frames_of(path)) for path in paths)
+    missing = 0
+    if sort.startswith("recorded"):
+        with duckdb.connect(str(session)) as con:
+            con.execute("UPDATE captures SET kind = 'live'")
+            if sort != "recorded":
+                con.execute("UPDATE capture_files SET kind = 'removed' WHERE file = 0")
+                missing = len(frames_of(paths[0]))
+                paths[0].unlink()
+    counts = redact(session, REDACTOR, target)
+    assert (counts.packets, counts.missing_packets) == (packets - missing, missing)
+    if not missing:
+        replay(target, again)
+        assert sorted(expected_shapes(again, None)) == sorted(expected_shapes(session, REDACTOR))
+        assert counts.payloads_kept["http"]
 
 
 @needs_tshark

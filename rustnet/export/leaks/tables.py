@@ -22,8 +22,21 @@ FLOW = "flow_id"
 """Column of tables whose rows are in the order of packets; others are looked into after them."""
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
+_OF_PROTOCOLS = frozenset((Kind.TERM, Kind.FREE_TEXT, Kind.SOFTWARE, Kind.MIXED))
+"""Kinds of which values of common words may stay in packets, as the reason of a status does."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
-_INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
+_INTEGERS = (
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UHUGEINT",
+)
 
 
 class TableScan:
@@ -57,10 +70,11 @@ class TableScan:
                     self._column(table, column, sql_type)
         if not self.schema:
             return
-        own = {str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows}
+        own = words_of(" ".join(str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows))
         for text in self._tables.definitions():
-            for hit in self._searcher.text(text) if text not in own else ():
-                self._findings.add(hit, self._file, "schema")
+            for hit in self._searcher.text(text):
+                if hit.text not in own:
+                    self._findings.add(hit, self._file, "schema")
 
     def _column(self, table: str, column: str, sql_type: str) -> None:
         kind = None if (table, column) == FACT_VALUE else kind_of(table, column) or kinds_of((column,))[0]
@@ -132,9 +146,7 @@ class TableScan:
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
             self.decided |= {hit.text for hit in either} - {hit.text for _row, hit in checked}
             for row, hit in checked:
-                self._findings.add(
-                    Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row
-                )
+                self._findings.add(Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row)
         else:
             for hit in either:
                 if hit.text not in self.decided:
@@ -160,7 +172,9 @@ class TableScan:
         by_value = {value: hit for hit, values in hits.items() for value in values}
         leaks: dict[Hit, int] = {}
         expected = self._expected(table, column, own[column], kind)
-        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        keys = [
+            name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column
+        ]
         names = [*keys, column]
         shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
@@ -213,7 +227,7 @@ def _text_of(value: Any) -> str:
 
 def _is_common(hit: Hit) -> bool:
     """Whether a hit is a text of common words alone."""
-    if hit.kind in (Kind.ADDRESS, Kind.ADDRESS_NUMBER, Kind.MAC) or hit.form not in ("text", "whole value"):
+    if hit.kind not in _OF_PROTOCOLS or hit.form not in ("text", "whole value"):
         return False
     plain = all(map(is_weak, words_of(hit.text))) and next(addresses_in(hit.text), None) is None
     return plain and (" " in hit.text or hit.form == "whole value")

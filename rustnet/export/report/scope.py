@@ -83,9 +83,10 @@ class Scope:
         if wanted:
             where = self._shown_where if shown else self._where
             parts.append(f"flows AS (SELECT * FROM main.flows WHERE {where})")  # noqa: S608 -- literals
+        chosen = "rowid, *" if "rowid" in sql else "*"  # which a part of a WITH has only if it is named
         for name in sorted(wanted - {"flows"} - self._views.keys()):
             table = quote_identifier(name)
-            parts.append(f"{table} AS (SELECT * FROM main.{table} WHERE {_left(name)})")  # noqa: S608 -- our tables
+            parts.append(f"{table} AS (SELECT {chosen} FROM main.{table} WHERE {_left(name)})")  # noqa: S608 -- our tables
         parts += [f"{name} AS ({body})" for name, body in self._views.items() if name in wanted]
         if not parts:
             return sql

@@ -63,7 +63,8 @@ def without_flow(row: dict[str, Any]) -> dict[str, Any]:
 def test_hostile_texts_are_read_back(export: Export) -> None:
     logs = export([
         "DELETE FROM http",
-        insert("http", method="GET", host=HOSTILE, uri="/" + HOSTILE, user_agent="-", referer="", forwarded_for=HOSTILE),
+        insert("http", method="GET", host=HOSTILE, uri="/" + HOSTILE,
+               user_agent="-", referer="", forwarded_for=HOSTILE),
         "DELETE FROM tls",
         insert("tls", sni="(empty)", sans=f"!['{HOSTILE}', 'a,b']", cert_sha256="ab"),
     ])  # fmt: skip
@@ -199,7 +200,12 @@ def test_conn_of_rare_flows(export: Export) -> None:
 
 
 def test_certificates_of_clients_and_days(export: Export) -> None:
-    seen = {"cert_sha256": "aa", "client_cert_sha256": "bb", "client_subject": "CN=me", "chain_length": 3}
+    seen: dict[str, Any] = {
+        "cert_sha256": "aa",
+        "client_cert_sha256": "bb",
+        "client_subject": "CN=me",
+        "chain_length": 3,
+    }
     logs = export([
         "DELETE FROM tls",
         insert("tls", packet=1, alert="unknown_ca", alert_level="fatal", cert_key_type="RSA", **seen),
@@ -239,7 +245,7 @@ def test_names_of_tls() -> None:
     ],
 )  # fmt: skip
 def test_ssh_versions(export: Export, client: str, server: str | None, number: int | None) -> None:
-    values = {"client_banner": client, "cipher": "one", "server_cipher": "two"}
+    values: dict[str, Any] = {"client_banner": client, "cipher": "one", "server_cipher": "two"}
     if server is not None:
         values["server_banner"] = server
     [row] = export([insert("ssh", **values)])["ssh"]
@@ -268,7 +274,8 @@ FURTHER: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
           "ref_id": "192.0.2.1", "xmt_time": 1795451014.5, "ts": 1795451014.000001}],
     ),
     "kerberos": (
-        [insert("kerberos", ts=later(0), packet=1, message="AS-REQ", cname="bob", realm="EXAMPLE", sname="krbtgt/EXAMPLE",
+        [insert("kerberos", ts=later(0), packet=1, message="AS-REQ", cname="bob",
+                realm="EXAMPLE", sname="krbtgt/EXAMPLE",
                 till="20370913024805Z", kdc_options=0x40810010),
          insert("kerberos", ts=later(9), packet=2, message="AS-REP", cname="bob", realm="EXAMPLE",
                 ticket_etype="aes256-cts-hmac-sha1-96")],
@@ -277,8 +284,10 @@ FURTHER: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
           "renewable": True}],
     ),
     "ldap": (
-        [insert("ldap", operation="bind", version="3", auth="simple", has_password=True, dn="cn=x", result="invalidCredentials"),
-         insert("ldap", packet=2, operation="bind", version="3", auth="sasl GSS-SPNEGO", dn="", result="saslBindInProgress")],
+        [insert("ldap", operation="bind", version="3", auth="simple", has_password=True,
+                dn="cn=x", result="invalidCredentials"),
+         insert("ldap", packet=2, operation="bind", version="3", auth="sasl GSS-SPNEGO", dn="",
+                result="saslBindInProgress")],
         [{"ts": 1795451014.000001, "version": 3, "opcode": "bind simple", "result": "invalid credentials",
           "object": "cn=x", "argument": "REDACTED"},
          {"ts": 1795451014.000001, "version": 3, "opcode": "bind SASL", "result": "SASL bind in progress",
@@ -302,7 +311,8 @@ FURTHER: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
          insert("smb", packet=2, command="RENAME", share="\\\\srv\\data", filename="a", new_name="b", result="SUCCESS"),
          insert("smb", packet=3, command="CREATE", filename="c", result="ACCESS_DENIED")],
         [{"ts": 1795451014.000001, "action": "SMB::FILE_OPEN", "path": "\\\\srv\\data", "name": "a\\b.txt", "size": 5},
-         {"ts": 1795451014.000001, "action": "SMB::FILE_RENAME", "path": "\\\\srv\\data", "name": "b", "prev_name": "a"}],
+         {"ts": 1795451014.000001, "action": "SMB::FILE_RENAME", "path": "\\\\srv\\data", "name": "b",
+          "prev_name": "a"}],
     ),
     "smb_mapping": (
         [insert("smb", command="TREE_CONNECT", share="\\\\srv\\data", result="SUCCESS")],
@@ -338,8 +348,8 @@ FURTHER: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
          insert("socks", packet=2, version="4a", username="u", result_code=93)],
         [{"ts": 1795451014.000001, "version": 5, "status": "Connection refused", "request.name": "a.example",
           "request_p": 80, "bound.host": "0.0.0.0"},
-         {"ts": 1795451014.000001, "version": 4, "user": "u", "status": "request failed because client's identd could not "
-          "confirm the user ID string in the request"}],
+         {"ts": 1795451014.000001, "version": 4, "user": "u", "status": "request failed because client's identd could "
+          "not confirm the user ID string in the request"}],
     ),
     "syslog": (
         [insert("syslog", "$udp", facility="local0", severity="err")],
@@ -387,6 +397,30 @@ def test_handshakes_of_quic(export: Export) -> None:
     [row] = [row for row in logs["ssl"] if row.get("server_name") == "q.example"]
     assert (row["version"], row["cipher"], row["curve"]) == ("TLSv13", "TLS_AES_128_GCM_SHA256", "x25519")
     assert [conn["service"] for conn in logs["conn"] if conn["uid"] == row["uid"]] == ["quic,ssl"]
+
+
+def test_files_of_smb(export: Export) -> None:
+    logs = export([
+        insert("smb", packet=1, command="CLOSE", filename="read.txt", size=10, bytes_read=10, bytes_written=0),
+        insert("smb", packet=2, command="CLOSE", filename="written.txt", bytes_read=0, bytes_written=7),
+        insert("smb", packet=3, command="CLOSE", filename="untouched.txt", bytes_read=0, bytes_written=0),
+    ])  # fmt: skip
+    read, written = [row for row in logs["files"] if row["source"] == "SMB"]
+    assert (read["filename"], read["is_orig"], read["total_bytes"], read["depth"]) == ("read.txt", False, 10, 0)
+    assert (written["filename"], written["is_orig"]) == ("written.txt", True)
+    assert "total_bytes" not in written
+    assert read["fuid"] != written["fuid"]
+
+
+def test_anomalies_of_flows(export: Export) -> None:
+    logs = export([
+        ("INSERT INTO anomalies (ts, capture_id, packet, flow_id, kind, detail, count) "
+        f"VALUES ({AT}, 1, 1, $tcp, 'k', 'd', 1)")
+    ])  # fmt: skip
+    [row] = logs["weird"]
+    [conn] = [conn for conn in logs["conn"] if conn["uid"] == row["uid"]]
+    assert (row["id.orig_p"], row["name"], row["addl"]) == (conn["id.orig_p"], "k", "d")
+    assert (row["notice"], row["peer"]) == (False, "rustnet")
 
 
 def test_words() -> None:

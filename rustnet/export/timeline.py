@@ -73,7 +73,7 @@ class Timeline:
             f"WITH times AS MATERIALIZED ({times}), "  # noqa: S608 -- our own statement
             "placed AS (SELECT moment, row_number() OVER (ORDER BY moment) AS place FROM times "
             "WHERE moment IS NOT NULL) "
-            f"SELECT moment FROM placed WHERE place % {WINDOW_ROWS} = 1 "
+            f"SELECT moment FROM placed WHERE (place - 1) % {WINDOW_ROWS} = 0 "
             "UNION ALL SELECT max(moment) + 1 FROM times ORDER BY moment"
         ).rows
         cuts = [row[0] for row in rows if row[0] is not None]

@@ -5,6 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from rustnet.errors import UsageError
@@ -177,6 +181,26 @@ def test_parquet_keeps_every_nanosecond_and_type(result: ResultSet, tmp_path: Pa
     share = read_parquet(out.getvalue(), tmp_path, "SELECT share, isnan(share) FROM {}")
     assert [row[1] for row in share] == [False, True, False]
     assert share[2][0] == 1e-9
+
+
+def test_other_engines_read_parquet(result: ResultSet, tmp_path: Path) -> None:
+    with (tmp_path / "r.parquet").open("wb") as out:
+        write_result(result, "parquet", out)
+    wanted = [row[result.columns.index("ts")] for row in result.rows]
+    micros = [value and value // 1000 for value in wanted]
+    frame = pl.read_parquet(tmp_path / "r.parquet")
+    assert frame.schema["ts"] == pl.Datetime("us")
+    assert frame["ts_ns"].to_list() == wanted
+    assert frame["ts"].dt.epoch("us").to_list() == micros
+    exact = frame.select(pl.from_epoch("ts_ns", time_unit="ns")).to_series()
+    assert exact.dt.epoch("ns").to_list() == wanted
+    table = pa.parquet.read_table(tmp_path / "r.parquet")
+    assert table.schema.field("ts").type == pa.timestamp("us")
+    assert table.column("ts").cast(pa.int64()).to_pylist() == micros
+    assert table.column("ts_ns").to_pylist() == wanted
+    whole = pd.read_parquet(tmp_path / "r.parquet")
+    times = whole["ts"].astype("datetime64[ns]")
+    assert [None if pd.isna(time) else time.value // 1000 for time in times] == micros
 
 
 def test_parquet_of_odd_types(con: FileSession, tmp_path: Path) -> None:

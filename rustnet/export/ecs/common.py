@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from rustnet import __version__
+from rustnet.export.formats import COMPACT, dumps
 from rustnet.export.timeline import Fields, present
 from rustnet.query.session import Session
 
@@ -176,6 +177,14 @@ def _described(
         "vlan": {"id": tags[0]} if tags else None,
         "inner": {"vlan": {"id": tags[1]}} if len(tags) > 1 else None,
     })  # fmt: skip
+
+
+def line(made: Fields) -> str:
+    """JSON of an event; objects that turned out empty are left out."""
+    for name in ("network", "source", "destination", "related", "labels"):
+        if not made[name]:
+            del made[name]
+    return dumps(made, COMPACT)
 
 
 def nanoseconds(ms: Any) -> int | None:

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from rustnet.export.ecs.common import CACHED, FLOW_COLUMNS, Common, moment
-from rustnet.export.formats import COMPACT, dumps
+from rustnet.export.ecs.common import CACHED, FLOW_COLUMNS, Common, line, moment
 from rustnet.export.timeline import Fields, Source, present
 
 _COLUMNS = (
@@ -36,7 +35,7 @@ def flow_source(common: Common) -> Source:
                 made["related"]["user"] = [row["p.username"]]
             if row["f.process_contested"]:
                 made["labels"]["process_contested"] = "true"
-        yield dumps(made, COMPACT)
+        yield line(made)
 
     return Source("flows", "started_at", texts, flow=_COLUMNS, process=_PROCESS)
 

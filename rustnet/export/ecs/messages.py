@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from rustnet.export.answers import ANSWER_COLUMNS, answer_records
-from rustnet.export.ecs.common import FLOW_COLUMNS, Common, is_address, moment, nanoseconds
-from rustnet.export.formats import COMPACT, dumps
+from rustnet.export.ecs.common import FLOW_COLUMNS, Common, is_address, line, moment, nanoseconds
 from rustnet.export.har import url
 from rustnet.export.timeline import Fields, Source, present
 
@@ -34,7 +33,7 @@ def _source(
     def texts(row: Fields) -> Iterator[str]:
         made = common.event(row, table, categories, types)
         fill(made, row)
-        yield dumps(made, COMPACT)
+        yield line(made)
 
     return Source(table, "ts", texts, columns=columns, flow=FLOW_COLUMNS)
 

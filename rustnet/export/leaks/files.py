@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from rustnet.errors import InputError, RustnetError
+from rustnet.export.field_names import without_field_names
 from rustnet.export.leaks import sought
 from rustnet.export.leaks.captures import scan_capture
 from rustnet.export.leaks.findings import Findings, Step
@@ -27,9 +28,13 @@ MOST_UNPACKED = 64 << 30
 LONGEST_LINE = 1 << 24
 """Longest line that is looked through in one piece."""
 CAPTURES = frozenset((".pcapng", ".pcap"))
-TEXTS = frozenset((".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig"))
+TEXTS = frozenset(
+    (".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig")
+)
 PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
 """Files with sentences of the program's documentation."""
+OWN_FIELDS = frozenset(("eve.json", "http.har", "ecs.jsonl"))
+"""Files whose fields have names that are words as originals have them."""
 _DATABASE = b"DUCK"
 
 
@@ -89,7 +94,9 @@ class FolderScan:
             for place, hit in open_hits:
                 if hit.text not in decided:
                     line = ending in TEXTS
-                    self.findings.add(hit, name, _("line") if line else "", place if line else None, None if line else place)
+                    self.findings.add(
+                        hit, name, _("line") if line else "", place if line else None, None if line else place
+                    )
 
     def _decoded(self, path: Path, name: str, bare: str, ending: str) -> set[str]:
         """Look into the tables or packets of a file; returns values of which it is known what they are."""
@@ -97,6 +104,8 @@ class FolderScan:
 
         if ending in CAPTURES:
             return scan_capture(path, name, self)
+        if Path(bare).name in OWN_FIELDS:
+            return set()  # nested objects, not tables
         if ending in ENDINGS or (ending not in TEXTS and _is_database(path)):
             if ending in TEXTS and not path.stat().st_size:
                 return set()
@@ -146,6 +155,8 @@ class FolderScan:
     def _text_piece(self, piece: bytes, name: str, line: int, seen: set[Hit]) -> list[tuple[int, Hit]]:
         undecided = []
         text = piece.decode("utf-8", "surrogateescape")
+        if Path(name).name in OWN_FIELDS:
+            text = without_field_names(text)
         hits = self.searcher.text(text) - seen
         runs = "\n".join(sought.wide(piece))
         if runs:

@@ -69,6 +69,8 @@ class Texts:
             return word
         if "\0" in bare:
             return REDACTED + end
+        if self.names.is_common(bare, vocabulary.TERMS):  # http/1.1 is no account of a service
+            return word
         recognised = self._recognised(bare)
         if recognised:
             return recognised + end

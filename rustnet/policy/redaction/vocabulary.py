@@ -136,28 +136,29 @@ TERMS = _words("""
 """Words of protocols where a sender may choose another."""
 TEXT = _words("""
     -all ?all a aaaa abort aborted about accept accepted access account ack acknowledged action active activity add
-    added address addresses administered after again all allowed already an and announced anonymous another answer
-    answered any app appears are argument arguments arp as ascii ask asked at attempt audio authenticated authentication
-    authorization authorized available awaiting bad be because been before begin begins begun between bgp block blocked
-    boot both bridge broadcast broken browser but by byte bytes calico camera cannot capture captured card cert
-    certificate certificates challenge changed channel checksum cipher class client close closed closing cname code
-    codes column columns command commands complete completed compression configuration connect connected connecting
-    connection connections contains content continue control controller copies copy count create created credentials cut
-    data database datagram day days decode decoded default delivered denied description destination device dhcp differ
-    different digest direction directory disabled disconnect disconnected dissector dkim1 dmarc1 dns do docker does
-    domain done down dropped duplicate during each either empty enabled encrypted encryption end ended ends entering
-    error errors established exceeded exceeds exist exists exp expected expired extension failed failure field fields
-    file files filter fin first flag flags flow flows for forbidden format found fragment fragments frame frames from
-    ftp full gap gateway given goodbye got gre greeting group gtp handshake has have header headers hello here hex high
-    hop host hour hours http https icmp icmpv6 id identifier idle if igmp ignored illegal imap in include incomplete
-    incorrect input inside instead insufficient interface internal invalid ip ipsec ipv4 ipv4only ipv6 is it item its
-    json jump jumped kerberos key kind known krbtgt kubernetes large larger last later layer ldap lease left length less
-    level limit limits line lines link list load local locally locked log logged login logon long longer lookup lost
-    mail mailbox malformed many master match matches maximum may means memory message messages method milliseconds
-    minimum minute minutes missed missing mode more most moved mpls mqtt mss mtu multiple must mx name named names nat
-    negotiated network never new next nfs no none not nothing notice ns ntp null number numbers object of off offset ok
-    old on once one only open opened operation option options or order ospf other out outside overlap overlapping own
-    packet packets page parameter parameters parser part partial pass pass_failed password path payload peer permanent
+    added address addresses administered after again all allowed alpn already an and announced anonymous another answer
+    answered any app appears are argument arguments arp as ascii ask asked at attempt audio authenticated
+    authentication authorization authorized available awaiting bad be because been before begin begins begun between
+    bgp block blocked boot both bridge broadcast broken browser but by byte bytes calico camera cannot capture captured
+    card cert certificate certificates challenge changed channel checksum cipher class client close closed closing
+    cname code codes column columns command commands complete completed compression configuration connect connected
+    connecting connection connections contains content continue control controller copies copy count create created
+    credentials cut data database datagram day days decode decoded default delivered denied description destination
+    device dhcp differ different digest direction directory disabled disconnect disconnected dissector dkim1 dmarc1 dns
+    do docker does dohpath domain done down dropped duplicate during each ech either empty enabled encrypted encryption
+    end ended ends entering error errors established exceeded exceeds exist exists exp expected expired extension
+    failed failure field fields file files filter fin first flag flags flow flows for forbidden format found fragment
+    fragments frame frames from ftp full gap gateway given goodbye got gre greeting group gtp handshake has have header
+    headers hello here hex high hop host hour hours http https icmp icmpv6 id identifier idle if igmp ignored illegal
+    imap in include incomplete incorrect input inside instead insufficient interface internal invalid iodef ip ip4 ip6
+    ipsec ipv4 ipv4hint ipv4only ipv6 ipv6hint is issue issuewild it item its json jump jumped kerberos key kind known
+    krbtgt kubernetes large larger last later layer ldap lease left length less level limit limits line lines link list
+    load local locally locked log logged login logon long longer lookup lost mail mailbox malformed mandatory many
+    master match matches maximum may means memory message messages method milliseconds minimum minute minutes missed
+    missing mode more most moved mpls mqtt mss mtu multiple must mx name named names nat negotiated network never new
+    next nfs no no-default-alpn none not nothing notice ns ntp null number numbers object of off offset ok old on once
+    one only open opened operation option options or order ospf other out outside overlap overlapping own packet
+    packets page parameter parameters parser part partial pass pass_failed password path payload peer permanent
     permanently permission permitted phone please pleased plugin point policy pop3 port ports present presented printer
     private process profile program protocol provided psh ptr public qemu quarantine query queue quic quit quota radius
     rate rdp read reading ready reason received record records redirect refused register registered reject rejected

@@ -1,6 +1,6 @@
 """Exports captures redacted, with the leak scan, and lists what it reports: every line is a leak or a false alarm.
 
-    python -m benchmarks.leaks DIRECTORY [--count 30] [--policy share --policy strict] [--format session --format pcapng]
+    python -m benchmarks.leaks DIRECTORY [--count 30] [--policy share] [--format session]
 
 Captures of up to 300 kB are taken at even distances from all in the directory.
 """
@@ -26,7 +26,9 @@ def chosen(folder: Path, count: int) -> list[Path]:
 def rustnet(*words: str) -> subprocess.CompletedProcess[str]:
     """Run a command."""
     command = [sys.executable, "-m", "rustnet", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=SECONDS, stdin=subprocess.DEVNULL
+    )
 
 
 def main() -> None:
@@ -49,7 +51,9 @@ def main() -> None:
                 done = rustnet("export", session, "--redact", policy, "--redact-key", "new", *formats, "-o", target)
                 clean += done.returncode == 0
                 failed += done.returncode != 0
-                print(f"{capture.name} {policy}: exit {done.returncode}, {time.perf_counter() - begun:.1f} s", flush=True)
+                print(
+                    f"{capture.name} {policy}: exit {done.returncode}, {time.perf_counter() - begun:.1f} s", flush=True
+                )
                 if done.returncode:
                     print("    " + done.stderr.strip().replace("\n", "\n    "), flush=True)
     print(f"{clean} exports without a leak, {failed} with")

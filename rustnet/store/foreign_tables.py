@@ -30,6 +30,7 @@ class ForeignTables:
 
         self._error = duckdb.Error
         self._path = path
+        self._is_database = ending not in _READERS
         self.free_blocks = 0
         """Blocks of a database that hold nothing that a statement can reach."""
         self._con = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(spill), "threads": 2})
@@ -61,13 +62,9 @@ class ForeignTables:
             "ORDER BY c.table_name, c.ordinal_position"
         ).fetchall()
         views = set()
-        if self._con.execute("SELECT current_catalog()").fetchone() == ("foreign_file",):
-            views = {
-                name
-                for (name,) in self._con.execute(
-                    "SELECT view_name FROM duckdb_views() WHERE database_name = 'foreign_file' AND NOT internal"
-                ).fetchall()
-            }
+        if self._is_database:
+            shown = self._con.execute("SELECT view_name FROM duckdb_views() WHERE database_name = 'foreign_file'")
+            views = {name for (name,) in shown.fetchall()}
         tables: dict[str, dict[str, str]] = {}
         for schema, table, column, kind in rows:
             if table not in views:
@@ -78,6 +75,8 @@ class ForeignTables:
     def definitions(self) -> list[str]:
         """Statements of everything that the file defines, which may hold values: views, defaults, comments."""
         texts: list[str] = []
+        if not self._is_database:
+            return texts
         for source in ("views", "tables", "indexes", "functions"):
             column = "macro_definition" if source == "functions" else "sql"
             rows = self._con.execute(

@@ -24,8 +24,8 @@ def examine(
     """Look for the values of ``session`` that ``redactor`` replaces in all files of a directory.
 
     ``known_key``: the redactor has the key that the files were written with; without it, any address in them could be
-    a replacement. What is an original and the replacement of another one is decided by the rows of the session where a table has the
-    same, else it is undecided.
+    a replacement. What is an original and the replacement of another one is decided by the rows of the session where a
+    table has the same, else it is undecided.
     """
     from rustnet.export.leaks.files import CAPTURES, FolderScan  # noqa: PLC0415 -- NumPy and DuckDB
     from rustnet.export.leaks.originals import collect  # noqa: PLC0415

@@ -141,8 +141,9 @@ def _decoded(path: Path, name: str, scan: "FolderScan") -> set[str]:
     words = ["--no-config", "replay", str(capture), "--db", str(session), "--no-tui", "--no-sidecar"]
     command = isolation.python_command(f"import sys; from rustnet.cli.main import main; sys.exit(main({words!r}))")
     try:
-        done = subprocess.run(
-            command, cwd=scan.spill, env=isolation.environment(), capture_output=True, check=False, stdin=subprocess.DEVNULL
+        done = subprocess.run(  # noqa: S603 -- this program
+            command, cwd=scan.spill, env=isolation.environment(), capture_output=True, check=False,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if not session.exists():
             reason = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]

@@ -2,10 +2,9 @@
 
 import gzip
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Protocol
 
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.field_names import without_field_names
@@ -36,6 +35,13 @@ PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
 OWN_FIELDS = frozenset(("eve.json", "http.har", "ecs.jsonl"))
 """Files whose fields have names that are words as originals have them."""
 _DATABASE = b"DUCK"
+
+
+class Readable(Protocol):
+    """Something that bytes are read from."""
+
+    def read(self, size: int, /) -> bytes:
+        """Read some bytes; none at the end."""
 
 
 class FolderScan:
@@ -83,10 +89,7 @@ class FolderScan:
             self.findings.unread.append((name, error.strerror or str(error)))
 
     def _plain(self, path: Path, name: str, bare: str, ending: str) -> None:
-        if ending in TEXTS:
-            open_hits = self._text_file(path, name)
-        else:
-            open_hits = self._binary_file(path, name)
+        open_hits = self._text_file(path, name) if ending in TEXTS else self._binary_file(path, name)
         decided: set[str] = set()
         try:
             decided = self._decoded(path, name, bare, ending)
@@ -246,22 +249,10 @@ def _unpack(packed: IO[bytes], out: IO[bytes], path: Path) -> None:
         raise InputError("{path}: cannot be unpacked: {reason}", path=path, reason=str(error)) from None
 
 
-def _copy(stream: IO[bytes], out: IO[bytes], path: Path) -> None:
-    shutil.copyfileobj(_Bounded(stream, path), out, 1 << 20)
-
-
-class _Bounded:
-    """Reads a stream up to a bound."""
-
-    def __init__(self, stream: IO[bytes], path: Path) -> None:
-        self._stream = stream
-        self._path = path
-        self._left = MOST_UNPACKED
-
-    def read(self, count: int) -> bytes:
-        """Read some bytes."""
-        data = self._stream.read(count)
-        self._left -= len(data)
-        if self._left < 0:
-            raise InputError("{path}: unpacks to more than {most} bytes", path=self._path, most=MOST_UNPACKED)
-        return data
+def _copy(stream: Readable, out: IO[bytes], path: Path) -> None:
+    left = MOST_UNPACKED
+    while data := stream.read(1 << 20):
+        left -= len(data)
+        if left < 0:
+            raise InputError("{path}: unpacks to more than {most} bytes", path=path, most=MOST_UNPACKED)
+        out.write(data)

@@ -10,7 +10,8 @@ from rustnet.export.leaks.sought import SOUGHT, Part
 from rustnet.records import Kind
 from rustnet.store.meanings import FACT_COLUMNS, FACT_VALUE, kind_of, kind_of_fact
 from rustnet.store.redacted_facts import by_fact
-from rustnet.store.schema import FLOWS_ENDED, FLOWS_OPEN, INPUT, VIEWS, quote_identifier, quote_literal
+from rustnet.store.schema import INPUT, VIEWS, quote_identifier, quote_literal
+from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
 if TYPE_CHECKING:
     from rustnet.policy.redaction import Redactor
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 MOST = 20_000_000
 """Most texts that are looked for; a session with more is searched for the first ones, which the result states."""
 LEAST_BYTES = 4
-"""Least different bytes of a hardware address, or a pair of addresses, that is looked for as bytes: zeros are common."""
+"""Least different bytes of what is looked for as bytes: zeros are common."""
 KINDS = tuple(Kind)
 _BATCH = 20_000
 
@@ -124,9 +125,10 @@ class Originals:
         if number >> 32 == 0xFFFF:
             return
         self.v6.add(hash(number), at)
-        if number >> 64:  # of others the first bytes are zeros, as much of any file is
+        plain = len(set(number.to_bytes(16))) < LEAST_BYTES
+        if number >> 64 and not plain:  # of others the first bytes are zeros, as much of any file is
             self.raw.add(number.to_bytes(16), at)
-        if number & (1 << 64) - 1 > 0xFFFF_FFFF:
+        if number & (1 << 64) - 1 > 0xFFFF_FFFF and not plain:
             self.raw.add(number.to_bytes(16, "little"), at)
 
     def _add_hardware(self, at: int, lower: str) -> bool:
@@ -237,16 +239,26 @@ def collect(
         originals.allowed.seal()
     if by_fact(redactor, *FACT_VALUE):
         _add_facts(session, originals)
+    _add_inputs(session, originals)
+    if pairs:
+        _add_pairs(session, originals)
+    originals.seal()
+    return originals
+
+
+def _add_inputs(session: "Session", originals: Originals) -> None:
+    """Add the paths of the session's inputs."""
     for (path,) in session.execute_own(
         f"SELECT DISTINCT substr(key, {len(INPUT) + 1}) FROM meta WHERE key LIKE {quote_literal(INPUT + '%')}"  # noqa: S608 -- our own words
     ).rows:
         originals.add(Kind.PATH, path)
-    if pairs:
-        for table in (FLOWS_ENDED, FLOWS_OPEN):
-            for first, second in _rows(session, f"SELECT DISTINCT src_ip, dst_ip FROM {table} WHERE src_ip LIKE '%.%'"):  # noqa: S608
-                originals.add_pair(first, second or "")
-    originals.seal()
-    return originals
+
+
+def _add_pairs(session: "Session", originals: Originals) -> None:
+    """Add the ends of the session's flows."""
+    for table in (FLOWS_ENDED, FLOWS_OPEN):
+        for first, second in _rows(session, f"SELECT DISTINCT src_ip, dst_ip FROM {table} WHERE src_ip LIKE '%.%'"):  # noqa: S608
+            originals.add_pair(first, second or "")
 
 
 def _add_facts(session: "Session", originals: Originals) -> None:

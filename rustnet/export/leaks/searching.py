@@ -104,11 +104,12 @@ class Searcher:
                 last += 1
             text = raw.decode("utf-8", "replace")
             around = lower[first:last].decode("utf-8", "replace")
-            stays = any(
-                hash(word) in self.originals.allowed or word in sought.program_words() for word in (text, around)
-            )
-            if not stays:
+            if not any(map(self._stays, (text, around))):
                 yield offset, Hit(KINDS[kind], "text", text)
+
+    def _stays(self, word: str) -> bool:
+        """Whether a word is also in values that stay, or one of the program."""
+        return hash(word) in self.originals.allowed or word in sought.program_words()
 
     def _addresses(self, lower: str, *, cells: bool) -> set[Hit]:
         v4: dict[int, tuple[str, str]] = {}
@@ -211,16 +212,17 @@ class Searcher:
                     yield offset, Hit(KINDS[kind], "binary", " ".join(pair))
                 continue
             for number in {int.from_bytes(raw), int.from_bytes(raw, "little")}:
-                for hit in self._v6({number: ("", "binary")}):
-                    yield offset, Hit(hit.kind, "binary", hit.text, hit.verdict)
-        for pattern, order in ((_MAPPED, "big"), (_MAPPED_LITTLE, "little")):
-            for match in pattern.finditer(data):
-                number = int.from_bytes(match[1], order)  # type: ignore[arg-type]
-                for hit in self._v4({number: ("", "binary")}):
-                    yield match.start(), Hit(hit.kind, "binary", hit.text, hit.verdict)
+                yield from ((offset, hit) for hit in self._v6({number: ("", "binary")}))
+        yield from self._mapped(data)
         for offset, raw, _kind in self.originals.cards.search(data):
-            for hit in self._hardware({int.from_bytes(raw): ("", "binary")}):
-                yield offset, Hit(hit.kind, "binary", hit.text, hit.verdict)
+            yield from ((offset, hit) for hit in self._hardware({int.from_bytes(raw): ("", "binary")}))
+
+    def _mapped(self, data: bytes) -> Iterator[tuple[int, Hit]]:
+        """IPv4 addresses as IPv6 addresses of 16 bytes, in either order."""
+        for pattern, little in ((_MAPPED, False), (_MAPPED_LITTLE, True)):
+            for match in pattern.finditer(data):
+                number = int.from_bytes(match[1], "little" if little else "big")
+                yield from ((match.start(), hit) for hit in self._v4({number: ("", "binary")}))
 
     def binary(self, data: bytes) -> Iterator[tuple[int, Hit]]:
         """Offset of and hit for everything that bytes without structure can hold; see the page on rules."""
@@ -261,7 +263,8 @@ def _names(data: bytes) -> Iterator[tuple[int, str]]:
     inner = np.zeros(len(codes) + 66, np.bool_)
     inner[starts + codes[starts] + 1] = True
     for start in starts[~inner[starts]].tolist():
-        labels, at = [], start
+        labels: list[str] = []
+        at = start
         while at < len(data) and is_start[at] and len(labels) < _MOST_LABELS:
             labels.append(data[at + 1 : at + 1 + data[at]].decode("ascii", "replace"))
             at += 1 + data[at]

@@ -108,7 +108,6 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{12,}={0,2}", re.ASCII)
 _HEX_TEXT = re.compile(r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{2}){6,}(?![0-9A-Za-z])", re.ASCII)
 _WIDE = re.compile(rb"(?:[\x20-\x7e]\x00){4,}")
 _PRINTABLE = re.compile(rb"[\x20-\x7e\t\r\n]{6,}")
-_HIDDEN_MARKS = re.compile(r"\[redacted\]")
 
 
 # ---- words ---------------------------------------------------------------------------------------------------------
@@ -123,25 +122,36 @@ _OF_PROTOCOLS = frozenset(("ssh-1", "ssh-2", "http-equiv"))
 @functools.cache
 def program_words() -> frozenset[str]:
     """Words of the program's own sentences, which are in outputs whatever the session holds."""
-    words: set[str] = set()
+    words = set(_OF_PROTOCOLS)
     for folder in (i18n.FOLDER / language for language in ("de", i18n.language())):
+        wanted = ("msgid",) if folder.name != i18n.language() else ("msgid", "msgstr")
         for file in folder.rglob("*.po"):
-            text = file.read_text("utf-8")
-            wanted = ("msgid",) if folder.name != i18n.language() else ("msgid", "msgstr")
-            take = False
-            for line in text.splitlines():
-                if line.startswith("msg"):
-                    take = line.startswith(wanted)
-                if take:
-                    words.update(words_of(line))
+            words |= _words_of_messages(file, wanted)
     for kind in Kind:
-        words.update(words_of(kind.value))
+        words |= words_of(kind.value)
     for name in _FORMATS:
         for file in Path(rustnet.export.__file__).parent.glob(name):
-            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    words.update(words_of(node.value))
-    return frozenset(words) | common_words() | _OF_PROTOCOLS
+            words |= _words_of_module(file)
+    return frozenset(words) | common_words()
+
+
+def _words_of_messages(file: Path, wanted: tuple[str, ...]) -> set[str]:
+    """Words of the entries of a catalogue of messages that begin with some keywords."""
+    words: set[str] = set()
+    take = False
+    for line in file.read_text("utf-8").splitlines():
+        if line.startswith("msg"):
+            take = line.startswith(wanted)
+        if take:
+            words |= words_of(line)
+    return words
+
+
+def _words_of_module(file: Path) -> set[str]:
+    """Words of the texts in a module."""
+    nodes = ast.walk(ast.parse(file.read_text("utf-8")))
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return words_of(" ".join(texts))
 
 
 @functools.cache

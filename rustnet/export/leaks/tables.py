@@ -153,14 +153,14 @@ class TableScan:
                     self._findings.add(hit, self._file, place)
             self.decided |= {hit.text for hit in either}  # named once, with its column
         placed = 0
-        texts = set()
+        texts: set[str] = set()
         for hit, values in sorted(hits.items(), key=lambda item: (item[0].form == "whole value", item[0].text)):
             if hit.verdict is Verdict.EITHER or (hit.form == "whole value" and _covered(hit, texts)):
                 continue
             texts.add(hit.text)
             placed += 1
-            row = self._tables.row_of(table, column, values[0]) if placed <= PLACED and values else None
-            self._findings.add(hit, self._file, place, row)
+            first = self._tables.row_of(table, column, values[0]) if placed <= PLACED and values else None
+            self._findings.add(hit, self._file, place, first)
 
     def _by_row(
         self, table: str, column: str, kind: Kind | None, hits: dict[Hit, list[Any]]
@@ -172,9 +172,8 @@ class TableScan:
         by_value = {value: hit for hit, values in hits.items() for value in values}
         leaks: dict[Hit, int] = {}
         expected = self._expected(table, column, own[column], kind)
-        keys = [
-            name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column
-        ]
+        both = own.keys() & self._tables.tables[table].keys() - {column}
+        keys = [name for name in (FLOW, "packet") if name in both]
         names = [*keys, column]
         shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608

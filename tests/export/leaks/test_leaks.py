@@ -42,9 +42,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     path = tmp_path_factory.mktemp("leaks") / "s.duckdb"
     filled.write_filled(path)
     with duckdb.connect(str(path)) as con:
-        con.execute(
-            f"UPDATE names SET ip = '{V4}', name = '{HOST}' WHERE rowid = 0"
-        )
+        con.execute(f"UPDATE names SET ip = '{V4}', name = '{HOST}' WHERE rowid = 0")
         con.execute(f"UPDATE arp SET sender_ip = '{V4}', sender_mac = '{CARD}' WHERE rowid = 0")
         con.execute(f"UPDATE flows_ended SET dst_ip = '{V6}' WHERE rowid = 0")
         con.execute(f"UPDATE processes SET username = '{USER}', exe = '{PATH}', name = '{UMLAUT}' WHERE rowid = 0")
@@ -172,7 +170,9 @@ def forms(looked: Callable[[Path], Findings], tmp_path_factory: pytest.TempPathF
     folder = tmp_path_factory.mktemp("forms")
     for at, text in enumerate(FORMS.values()):
         (folder / f"{at}.log").write_text(f"first line\n{text}\n")
-    (folder / "none.log").write_text("first line 10.1.1.1 h-k2m4n6p8.example user-k2m4n6p8 81.7.19.50 2a03::5 127.0.0.1\n")
+    (folder / "none.log").write_text(
+        "first line 10.1.1.1 h-k2m4n6p8.example user-k2m4n6p8 81.7.19.50 2a03::5 127.0.0.1\n"
+    )
     leaks = looked(folder).leaks
     assert {leak.row for leak in leaks} == {2}
     assert not any(leak.file == "none.log" for leak in leaks)
@@ -202,7 +202,8 @@ def test_bytes(form: str, looked: Callable[[Path], Findings], tmp_path: Path) ->
 
 
 def _parquet(path: Path) -> None:
-    duckdb.sql(f"SELECT '{HOST}' AS hostname, '{V4}' AS src_ip").write_parquet(str(path), compression="zstd")
+    select = f"SELECT '{HOST}' AS hostname, '{V4}' AS src_ip"
+    duckdb.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
 
 
 def _database(path: Path) -> None:

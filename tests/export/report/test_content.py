@@ -201,12 +201,13 @@ def test_redacted(sessions: dict[str, Path], policy: str) -> None:
             page = report(session, subject)
         originals = {value for value, shown in replaced.items() if shown != value}
         originals -= set(replaced.values())  # another one's replacement, within the same special range
+        originals -= {"ff:ff:ff:ff:ff:ff"}  # in the statement of the view of hosts
         assert len(originals) > 8
         body = page.partition("<body")[2].partition("<script>")[0]
         for original in {*originals, "shop.example", str(sessions[name])}:
             assert not re.search(rf"(?<![\w.:-]){re.escape(original)}(?![\w.:-])", body), original
         assert "<dd>0</dd>" not in body.partition("custody-h")[0]
-        assert text.replace(">", "&gt;") in body
+        assert (text in body) == (policy == "share")  # the others replace numbers too, so that they show no filter
         assert "This report is redacted" in body
         assert f"policy {policy}" in body
 

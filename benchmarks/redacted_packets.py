@@ -12,8 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from rustnet.export.redacted_packets.counts import PacketCounts
-from rustnet.policy.redaction import POLICIES, Redactor, key_of_passphrase
-from tests.support.redacted_captures import compare, redact, replay
+from rustnet.policy.redaction import POLICIES, Policy, Redactor, key_of_passphrase
+from tests.support.redacted_captures import compare, problems, redact, replay
 
 
 def captures(places: list[str]) -> list[Path]:
@@ -25,7 +25,8 @@ def captures(places: list[str]) -> list[Path]:
             if place.is_file()
             else [p for p in sorted(place.rglob("*")) if ".pcap" in p.name or p.suffix == ".cap"]
         )
-    return [path for path in found if path.suffix not in (".jsonl", ".json")]
+    named = [path for path in found if ".pcap" in path.name or path.suffix == ".cap"]
+    return [path for path in named if path.suffix not in (".jsonl", ".json")]
 
 
 def speed(path: Path, policy: str) -> None:
@@ -57,30 +58,23 @@ def main() -> int:
         for path in paths:
             speed(path, given.policy)
         return 0
-    redactor = Redactor(key_of_passphrase("benchmark of packets"), POLICIES[given.policy])
+    return run(paths[: given.limit or None], POLICIES[given.policy], with_tshark=not given.no_tshark)
+
+
+def run(paths: list[Path], policy: Policy, *, with_tshark: bool) -> int:
+    """Compare captures, and print those with differences."""
+    redactor = Redactor(key_of_passphrase("benchmark of packets"), policy)
     bad: Counter[str] = Counter()
     total = 0
-    for path in paths[: given.limit or None]:
+    for path in paths:
         with tempfile.TemporaryDirectory() as folder:
             try:
-                result = compare(path, Path(folder), redactor, with_tshark=not given.no_tshark)
+                result = compare(path, Path(folder), redactor, with_tshark=with_tshark)
             except AssertionError as problem:
                 print(f"{path.name}: not replayed: {problem}"[:200])
                 continue
         total += 1
-        wrong = []
-        if result.differences:
-            wrong.append(f"flows {dict(result.differences)} of {result.flows}; {result.examples[:1]}")
-        if result.malformed[1] > result.malformed[0]:
-            wrong.append(f"malformed {result.malformed}")
-        if result.bad_checksums[1] > result.bad_checksums[0]:
-            wrong.append(f"checksums {result.bad_checksums}")
-        if result.leaked:
-            wrong.append(f"leaked {result.leaked[:5]}")
-        if not given.no_tshark and result.tshark_packets != result.packets:
-            wrong.append(f"tshark reads {result.tshark_packets} of {result.packets}")
-        if result.counts.cut["failed"] or result.counts.failed_payloads:
-            wrong.append(f"failed {result.counts.cut['failed']} {result.counts.failed_payloads}")
+        wrong = problems(result)
         for each in wrong:
             bad[each.split()[0]] += 1
         if wrong:

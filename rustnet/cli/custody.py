@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rustnet.cli.redaction_options import as_caller
+from rustnet.config import usual_file
 from rustnet.errors import RustnetError
 from rustnet.i18n import _
 
@@ -31,9 +33,7 @@ def custody_options(command: _F) -> _F:
 
 def usual_key() -> Path:
     """File of the user's key for manifests; it is created when the first one is signed."""
-    import platformdirs  # noqa: PLC0415 -- needed for this only
-
-    return platformdirs.user_config_path("rustnet", appauthor=False) / "signing.key"
+    return usual_file().parent / "signing.key"
 
 
 class Custody:
@@ -44,21 +44,14 @@ class Custody:
         from rustnet.export.signatures import SigningKey  # noqa: PLC0415
 
         self.session = session
-        self.key = SigningKey.of_file(
-            Path(key) if key else usual_key()
-        )  # a key that cannot be used is better seen before the work
+        with as_caller():  # a key that cannot be used is better seen before the work
+            self.key = SigningKey.of_file(Path(key) if key else usual_key())
         # A second descriptor of an open session, when closed, would end the locks that DuckDB holds on it.
         path = Path(session)
         self._status = path.stat() if path.is_file() else None
         self._digest = digest(path) if self._status else None
 
-    def write(
-        self,
-        reader: "Session",
-        folder: "ExportFolder",
-        redactor: "Redactor | None" = None,
-        policy: dict[str, Any] | None = None,
-    ) -> None:
+    def write(self, reader: "Session", folder: "ExportFolder", redactor: "Redactor | None" = None) -> None:
         """Write the manifest of a folder whose other files are complete; under a redactor, with replaced names."""
         from rustnet.export.manifest import Input, write_manifest  # noqa: PLC0415 -- needed for this only
         from rustnet.query.selection import originals  # noqa: PLC0415
@@ -69,9 +62,12 @@ class Custody:
             for capture in originals(reader)
             for file in capture.files
         ]
+        policy: dict[str, str] | None = None
         if redactor is not None:
+            from rustnet.query.redaction_mark import fingerprint  # noqa: PLC0415
             from rustnet.records import Kind  # noqa: PLC0415
 
+            policy = {"name": redactor.policy.name, "key": fingerprint(redactor)}
             inputs = [
                 Input(
                     each.kind,

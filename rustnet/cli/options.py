@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -222,6 +223,8 @@ def _ended_by_second_interrupt() -> Iterator[None]:
         interrupts += 1
         if interrupts > 1:
             remove_unfinished()
+            if folders := sys.modules.get("rustnet.export.folder"):
+                folders.remove_unfinished()
             os._exit(ExitCode.INTERRUPTED)
         raise KeyboardInterrupt
 

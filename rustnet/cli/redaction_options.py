@@ -56,6 +56,12 @@ def redaction_options(command: _F) -> _F:
     )(command)  # fmt: skip
 
 
+def refuse_without_browser(state: State) -> None:
+    """Raise `UsageError` for ``--redact`` of a run that does not show the browser: its summary is not replaced."""
+    if state.redact is not None:
+        raise UsageError("--redact is for the browser; the summary without it is not redacted")
+
+
 def redactor_of(state: State | None) -> "Redactor | None":
     """Redactor that the options ask for; None: ``--redact`` was not given. Raises `UsageError` if it cannot be used."""
     if state is None or state.redact is None:
@@ -87,7 +93,7 @@ def _policy(state: State) -> "Policy":
     from rustnet.policy.redaction.policy_files import policy_of_file  # noqa: PLC0415 -- if wanted
     from rustnet.query.kinds import kind_of  # noqa: PLC0415 -- if wanted
 
-    with _as_caller():
+    with as_caller():
         return policy_of_file(Path(name), kind_of)
 
 
@@ -101,12 +107,12 @@ def _key(state: State) -> "Key":
     chosen = state.config.redact_key_file if given is None else given
     if chosen == ONE_OFF_KEY:
         return random_key()
-    with _as_caller():
+    with as_caller():
         return key_of_file(Path(chosen or usual_file().parent / KEY_FILE))
 
 
 @contextlib.contextmanager
-def _as_caller() -> Iterator[None]:
+def as_caller() -> Iterator[None]:
     """Read and create files as the user who called this program by sudo, so that they belong to that user.
 
     As root, a link in that user's folder could lead to a file that only root may read or create.

@@ -16,6 +16,16 @@ GROUP_DIRECTORY, GROUP_FILE = 0o750, 0o640
 """Modes of what a group may read as well."""
 
 
+_unfinished: set[Path] = set()
+"""Directories that have no name yet."""
+
+
+def remove_unfinished() -> None:
+    """Remove what exports have written so far, where the process ends at once."""
+    for path in list(_unfinished):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 class ExportFolder:
     """A new directory that several exports write files to. Use it in ``with``; `publish` gives it its name.
 
@@ -35,12 +45,14 @@ class ExportFolder:
     def __enter__(self) -> Self:
         with self._explained():
             self.work.mkdir(mode=DIRECTORY)
+        _unfinished.add(self.work)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
+        _unfinished.discard(self.work)
 
     def new(self, name: str) -> Path:
         """Path of a new file, whose directories exist, for a writer that creates it itself."""

@@ -22,6 +22,7 @@ from rustnet.store.redacted import JOINED
 from rustnet.store.redacted_copy import CopiedColumn, Count, SessionCopy
 from rustnet.store.redacted_facts import by_fact, replaced_fact
 from rustnet.store.schema import INPUT, VIEWS, all_tables, base_tables, quote_identifier
+from rustnet.store.session import explained
 from rustnet.store.tables import FLOWS_ENDED, FLOWS_OPEN
 
 if typing.TYPE_CHECKING:
@@ -37,6 +38,11 @@ REFERRED = ("flows", "processes", "captures")
 """Tables that others refer to: of a session that is being written, they are read last."""
 ADDRESSES = "addresses"
 """The table with one row for each address: where addresses are hidden, its rows would say nothing."""
+
+EVIDENCE = "evidence"
+"""Name of columns with a file and the number of a line in it."""
+WHOLE = "packets"
+"""The largest table, which has no values to replace under most policies: it is copied while others are replaced."""
 
 Progress = Callable[[float, str], None]
 """Gets the share of the work that is done, and the table at hand."""
@@ -102,9 +108,10 @@ def copy(session: Session, path: Path, redactor: Redactor | None, progress: Prog
     with ThreadPoolExecutor(1, "rustnet-copy") as pool:
         source = Path(session.path) if isinstance(session, FileSession) else None
         with SessionCopy(path, source) as target:
-            call = Caller(pool, target.con.interrupt, None)
+            call = Caller(pool, target.interrupt, None)
             work = _Work(session, target, source is not None, redactor, progress)
-            return call(work.run)
+            with explained(Path(path.name)):
+                return call(work.run)
 
 
 class _Work:
@@ -132,13 +139,26 @@ class _Work:
         if not self.attached:
             tables.sort(key=lambda table: REFERRED.index(table.name) if table.name in REFERRED else -1)
         self._note_unknown({table.source for table in tables})
-        for number, table in enumerate(tables):
-            if self.progress is not None:
-                self.progress(number / len(tables), table.name)
-            self._copy(table)
+        with ThreadPoolExecutor(1, "rustnet-copy-2") as second:
+            whole = [second.submit(self._copy, table) for table in tables if self._is_whole(table)]
+            for number, table in enumerate(tables):
+                if self.progress is not None:
+                    self.progress(number / len(tables), table.name)
+                if not self._is_whole(table):
+                    self._copy(table)
+            for copied in whole:
+                copied.result()
         self._set_properties()
         self.target.finish()
         return self.copied
+
+    def _is_whole(self, table: _Table) -> bool:
+        """Whether a table is copied as it is, on a thread of its own."""
+        return (
+            self.attached
+            and table.name == WHOLE
+            and not any(plan.replace or plan.absent for plan in (self._plan(table, column) for column in table.columns))
+        )
 
     def _tables(self) -> Iterator[_Table]:
         """Tables of the session that this program knows, with their columns of the same type."""
@@ -175,7 +195,8 @@ class _Work:
     def _copy(self, table: _Table) -> None:
         plans = [self._plan(table, column) for column in table.columns]
         if self.attached:
-            counts = self.target.copy(f"source.main.{quote_identifier(table.source)}", table.source, plans)
+            copy = self.target.copy_whole if self._is_whole(table) else self.target.copy
+            counts = copy(f"source.main.{quote_identifier(table.source)}", table.source, plans)
         else:
             names = ", ".join(quote_identifier(plan.name) for plan in plans)
             with self.session.stream(f"SELECT {names} FROM {quote_identifier(table.source)}") as rows:  # noqa: S608
@@ -193,7 +214,7 @@ class _Work:
         """What becomes of a column."""
         name, sql_type = column.name, column.sql_type
         place = FLOWS_ENDED if table.name == "flows" else table.name
-        required = self.target.columns(place)[name][1]
+        required = not self.target.columns(place)[name][1]
         redactor = self.redactor
         if redactor is None or redactor.stays(column.kind, name, sql_type, table.name):
             return CopiedColumn(name, sql_type, required)
@@ -203,8 +224,10 @@ class _Work:
             return CopiedColumn(name, sql_type, absent=True)
         if by_fact(redactor, table.name, name):
             return CopiedColumn(name, sql_type, required, functools.partial(_facts, redactor), by=FACT_COLUMNS)
+        method = redactor.method(column.kind, name, table.name)
+        lines = name == EVIDENCE and sql_type == "VARCHAR" and method is Method.PATH
         replace = functools.partial(redactor.many, column.kind, name=name, sql_type=sql_type, table=table.name)
-        return CopiedColumn(name, sql_type, required, replace)
+        return CopiedColumn(name, sql_type, required, replace, lines=lines)
 
     def _set_properties(self) -> None:
         """Mark the new session as redacted, also if the one that was given is."""

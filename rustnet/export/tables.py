@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from rustnet import __version__
 from rustnet.export.formats import escape_json, write_result
@@ -61,9 +61,7 @@ def _write(session: Session, folder: "ExportFolder", form: str, *, spreadsheet: 
                 continue
             files[table] = rows
             name = f"{form}/{table}{_ENDS[form]}"
-            if fast is not None and not spreadsheet and TYPES.issuperset(columns.values()):
-                fast(form, table, columns, name)
-            else:
+            if fast is None or spreadsheet or not fast(form, table, columns, name):
                 _write_rows(session, folder, form, table, columns, name, spreadsheet=spreadsheet)
     _describe(session, folder, form, {table: tables[table] for table in files}, files)
     return []
@@ -75,8 +73,8 @@ def exported(session: Session) -> dict[str, dict[str, str]]:
     return {table: columns for table, columns in session.columns().items() if table not in left}
 
 
-_Fast = Callable[[str, str, Mapping[str, str], str], None]
-"""Writes a table in a format to a name of the folder."""
+_Fast = Callable[[str, str, Mapping[str, str], str], bool]
+"""Writes a table in a format to a name of the folder; returns whether it could."""
 
 
 @contextmanager
@@ -91,25 +89,31 @@ def _fast(session: Session, folder: "ExportFolder") -> "Iterator[_Fast | None]":
     ):
         call = Caller(pool, files.con.interrupt, None)
 
-        def write(form: str, table: str, columns: Mapping[str, str], name: str) -> None:
-            path = folder.new(name)
+        def write(form: str, table: str, columns: Mapping[str, str], name: str) -> bool:
+            if not TYPES.issuperset(columns.values()):
+                return False
+            if form == "csv" and call(lambda: files.has_special_items(table, columns)):
+                return False
             if form == "jsonl":
                 raw = folder.work / ".lines"
                 call(lambda: files.jsonl(table, columns, raw))
-                _escape(raw, path)
+                with folder.create(name) as stream:
+                    _escape(raw, stream)
+                raw.unlink()
             else:
+                path = folder.new(name)
                 call(lambda: getattr(files, form)(table, columns, path))
+            return True
 
         yield write
 
 
-def _escape(raw: Path, path: Path) -> None:
-    """Escape what lines of JSON must not show on a terminal; removes ``raw``."""
-    with raw.open(encoding="utf-8", newline="") as lines, path.open("x", encoding="utf-8", newline="") as out:
+def _escape(raw: Path, stream: BinaryIO) -> None:
+    """Write lines of JSON with what they must not show on a terminal escaped."""
+    with raw.open(encoding="utf-8", newline="") as lines:
         while piece := lines.read(_PIECE):
             plain = piece.isascii() and "\x7f" not in piece
-            out.write(piece if plain else _UNSAFE.sub(escape_json, piece))
-    raw.unlink()
+            stream.write((piece if plain else _UNSAFE.sub(escape_json, piece)).encode())
 
 
 def _write_rows(

@@ -62,8 +62,12 @@ class ForeignTables:
         ).fetchall()
         views = set()
         if self._con.execute("SELECT current_catalog()").fetchone() == ("foreign_file",):
-            views = {name for (name,) in self._con.execute(
-                "SELECT view_name FROM duckdb_views() WHERE database_name = 'foreign_file' AND NOT internal").fetchall()}
+            views = {
+                name
+                for (name,) in self._con.execute(
+                    "SELECT view_name FROM duckdb_views() WHERE database_name = 'foreign_file' AND NOT internal"
+                ).fetchall()
+            }
         tables: dict[str, dict[str, str]] = {}
         for schema, table, column, kind in rows:
             if table not in views:

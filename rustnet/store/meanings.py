@@ -129,7 +129,11 @@ COMPUTED: dict[str, dict[str, Meaning]] = {
 
 _OWN = {
     "meta": {
-        "key": Meaning(Kind.WORD, "`schema_version`, `rustnet_version`, `created`; `input` and a path."),
+        "key": Meaning(
+            Kind.WORD,
+            "`schema_version`, `rustnet_version`, `created`; `input` and a path; of a redacted session "
+            "`redaction_policy`, `redaction_version` and `redaction_key`, its fingerprint.",
+        ),
         "value": Meaning(Kind.WORD, "Its value, as text."),
     },
     "migrations": {

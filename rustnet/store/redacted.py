@@ -42,8 +42,6 @@ _TYPES = ("VARCHAR", "VARCHAR[]", "UHUGEINT", *_NUMBERS)
 """Types that functions replace."""
 _PLAIN_TYPES = ("BOOLEAN", "DOUBLE", "FLOAT", *_NUMBERS)
 """Types of which values of no known kind stay."""
-_VENDOR = "fact = 'vendor' AND source IN ('ieee', 'address')"
-"""Facts of the shipped table, which stay with the vendor's part of hardware addresses."""
 _LEAST, _MOST = -(1 << 63) + 1, (1 << 63) - 1
 
 
@@ -131,20 +129,21 @@ class _Views:
         if by_fact(self._redactor, table, column):
             return f"{self._fact_function()}({', '.join(map(quote_identifier, (column, *FACT_COLUMNS)))})"
         method = self._redactor.method(kind, column, table)
-        text = sql_type in ("VARCHAR", "VARCHAR[]")
         plain = kind is None and sql_type in _PLAIN_TYPES
         if plain or self._redactor.stays(kind, column, sql_type, table):
             return name
+        return self._replaced(name, kind, method, sql_type)
+
+    def _replaced(self, name: str, kind: Kind | None, method: Method, sql_type: str) -> str:
+        """SQL of the replaced values of a column that does not stay."""
+        text = sql_type in ("VARCHAR", "VARCHAR[]")
         if method is Method.SHIFT and sql_type == "TIMESTAMP_NS":
             return _shifted(name, self._redactor.moments.span_ns)
         if sql_type not in _TYPES or (method is Method.HIDE and (not text or kind in JOINED)):
             return f"CAST(NULL AS {sql_type})"
         if method is Method.HIDE and sql_type == "VARCHAR":
             return f"CASE WHEN {name} = '' THEN {name} WHEN {name} IS NOT NULL THEN {quote_literal(REDACTED)} END"
-        replaced = f"{self._function(kind, method, sql_type)}({name})"
-        if (table, column) == ("host_facts", "value") and self._redactor.policy.kept.vendors:
-            return f"CASE WHEN {_VENDOR} THEN {name} ELSE {replaced} END"
-        return replaced
+        return f"{self._function(kind, method, sql_type)}({name})"
 
     def _fact_function(self) -> str:
         """Name of the function that replaces what hosts disclose, from the value, the fact and its source."""

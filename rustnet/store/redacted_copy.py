@@ -14,10 +14,14 @@ import numpy as np
 
 from rustnet.columnar import Column, lists, texts
 from rustnet.policy.redaction import REDACTED
+from rustnet.store import objects
 from rustnet.store import session as store
 from rustnet.store.arrow import ArrowStream
 from rustnet.store.meanings import protocol_tables
 from rustnet.store.schema import quote_identifier
+
+if typing.TYPE_CHECKING:
+    import duckdb
 
 VALUES = 65_536
 """Values that are replaced at once."""
@@ -25,6 +29,8 @@ ROWS = 245_760
 """Rows that are put in order at once."""
 MEMORY = "384MB"
 _STAGED = "temp.main.staged"
+LINE = "^[^:]+:[1-9][0-9]{0,8}$"
+"""A file and the number of a line in it, and no other colon."""
 Replace = Callable[[Sequence[Any]], Sequence[Any]]
 """Replacements of distinct values, in their order."""
 
@@ -43,6 +49,8 @@ class CopiedColumn:
     """What is added to moments."""
     absent: bool = False
     """It has no values in the new session."""
+    lines: bool = False
+    """Values that end with the number of a line keep it, and are replaced without it."""
     by: tuple[str, ...] = ()
     """Other columns that the replacement depends on: then tuples of the value and theirs are replaced."""
 
@@ -66,16 +74,28 @@ class SessionCopy:
     def __init__(self, target: Path, source: Path | None) -> None:
         self.path = target
         self.con = store.create_or_open(target, protocol_tables(), memory_limit=MEMORY, source=source)
-        self._tables = store.columns_of(self.con)
+        self.con.execute("SET enable_progress_bar = false")  # DuckDB shows one in notebooks
+        self._second = store.session_cursor(self.con)
+        self._tables = objects.read_contents(self.con, store.ATTACHED).shapes
 
     def __enter__(self) -> typing.Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._second.close()
         store.close(self.con)
 
+    def interrupt(self) -> None:
+        """Stop what is running."""
+        self.con.interrupt()
+        self._second.interrupt()
+
+    def copy_whole(self, source: str, target: str, columns: Sequence[CopiedColumn]) -> dict[str, Count]:
+        """Copy a table of which all values stay; on another thread, while others are copied."""
+        return self._copied(self._second, source, target, columns, "true")
+
     def columns(self, table: str) -> dict[str, tuple[str, bool]]:
-        """Columns of a table in the new session: type, and whether they must not be NULL."""
+        """Columns of a table in the new session: type, and whether they may be NULL."""
         return self._tables.get(table, {})
 
     def stage(self, columns: Mapping[str, str], batches: Iterable[Sequence[Sequence[Any]]]) -> str:
@@ -97,9 +117,19 @@ class SessionCopy:
         self, source: str, target: str, columns: Sequence[CopiedColumn], condition: str = "true"
     ) -> dict[str, Count]:
         """Copy the rows of a table, in their order; returns how many values each column has."""
+        return self._copied(self.con, source, target, columns, condition)
+
+    def _copied(
+        self,
+        con: "duckdb.DuckDBPyConnection",
+        source: str,
+        target: str,
+        columns: Sequence[CopiedColumn],
+        condition: str,
+    ) -> dict[str, Count]:
         names = [quote_identifier(column.name) for column in columns]
         cells = ", ".join(f"count({name})" for name in names)
-        last, *counted = self.con.execute(f"SELECT max(rowid), {cells} FROM {source} WHERE {condition}").fetchall()[0]  # noqa: S608
+        last, *counted = con.execute(f"SELECT max(rowid), {cells} FROM {source} WHERE {condition}").fetchall()[0]  # noqa: S608
         counts = {column.name: Count(n, None) for column, n in zip(columns, counted, strict=True)}
         if last is None:
             return counts
@@ -117,11 +147,12 @@ class SessionCopy:
                 continue
             distinct = self._map(f"map{at}", source, column, condition)
             counts[column.name] = Count(counts[column.name].cells, distinct)
-            shown.append(f"coalesce(m{at}.w, {missing})" if missing else f"m{at}.w")
+            replaced = f"m{at}.w || {_line(f's.{name}')}" if column.lines else f"m{at}.w"
+            shown.append(f"coalesce({replaced}, {missing})" if missing else replaced)
             joins.append(f"LEFT JOIN map{at} AS m{at} ON m{at}.v = {_key(column, 's.')}")
         insert = f"INSERT INTO {target}({', '.join(names)}) SELECT {', '.join(shown)} FROM "  # noqa: S608
         if not joins:
-            self.con.execute(f"{insert} {source} AS s WHERE {condition}")  # DuckDB keeps the order
+            con.execute(f"{insert} {source} AS s WHERE {condition}")  # DuckDB keeps the order
             return counts
         for first in range(0, last + 1, ROWS):
             rows = f"SELECT *, rowid AS place FROM {source} WHERE rowid BETWEEN {first} AND {first + ROWS - 1}"  # noqa: S608
@@ -140,6 +171,10 @@ class SessionCopy:
             f"CREATE OR REPLACE TEMP TABLE replacements(n BIGINT, w {column.sql_type})"
         )
         count = int(self.con.execute("SELECT count(*) FROM originals").fetchall()[0][0])
+        different = count
+        if column.lines:
+            every = f"SELECT count(DISTINCT {quote_identifier(column.name)}) FROM {source} WHERE {present}"  # noqa: S608
+            different = int(self.con.execute(every).fetchall()[0][0])
         for first in range(1, count + 1, VALUES):
             part = f"SELECT n, v FROM originals WHERE n BETWEEN {first} AND {first + VALUES - 1}"  # noqa: S608
             rows = self.con.execute(part).fetchall()
@@ -154,7 +189,7 @@ class SessionCopy:
             f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT v, w FROM originals JOIN replacements USING (n);"  # noqa: S608
             "DROP TABLE originals; DROP TABLE replacements"
         )
-        return count
+        return different
 
     def _insert(self, sql: str, columns: dict[str, Column]) -> None:
         """Run an INSERT that reads ``columns`` as ``batch``."""
@@ -181,8 +216,16 @@ _ABSENT = {"VARCHAR": f"'{REDACTED}'", "TIMESTAMP_NS": "make_timestamp_ns(0)", "
 """What a column that must not be NULL has where nothing is shown; 0 for numbers."""
 
 
+def _line(column: str) -> str:
+    """Expression of the number of a line at the end of a text, with its colon; else empty."""
+    return f"CASE WHEN regexp_matches({column}, '{LINE}') THEN regexp_extract({column}, ':[0-9]+$') ELSE '' END"
+
+
 def _key(column: CopiedColumn, prefix: str = "") -> str:
     """Expression by which a replacement is looked up."""
+    if column.lines:
+        text = f"{prefix}{quote_identifier(column.name)}"
+        return f"left({text}, length({text}) - length({_line(text)}))"
     parts = [f"{prefix}{quote_identifier(name)}" for name in (column.name, *column.by)]
     fields = ", ".join(f"'k{at}': {part}" for at, part in enumerate(parts))
     return f"{{{fields}}}" if column.by else parts[0]

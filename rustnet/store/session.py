@@ -183,15 +183,6 @@ def session_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnecti
     return cursor
 
 
-def columns_of(con: "duckdb.DuckDBPyConnection") -> dict[str, dict[str, tuple[str, bool]]]:
-    """Columns of the base tables of the attached session: type, and whether they must not be NULL."""
-    shapes = objects.read_contents(con, ATTACHED).shapes
-    return {
-        table: {name: (sql_type, not nullable) for name, (sql_type, nullable) in columns.items()}
-        for table, columns in shapes.items()
-    }
-
-
 def reading_cursor(con: "duckdb.DuckDBPyConnection") -> "duckdb.DuckDBPyConnection":
     """Return a cursor of a writer's connection that reads what is committed, in any thread."""
     cursor = session_cursor(con)
@@ -326,9 +317,18 @@ def _drop_views(con: "duckdb.DuckDBPyConnection") -> None:
     con.execute(f"DROP MACRO TABLE IF EXISTS {objects.FLOWS_AT}")
 
 
-def explained(file: Path) -> "contextlib.AbstractContextManager[None]":
+@contextlib.contextmanager
+def explained(file: Path) -> typing.Iterator[None]:
     """Turn DuckDB's errors about a file that is written into one line each."""
-    return _clear_errors(file)
+    import duckdb  # noqa: PLC0415
+
+    try:
+        yield
+    except duckdb.Error as error:
+        explanation = _explain(file, str(error))
+        first = str(error).strip().splitlines()[0]
+        known = explanation.template != _UNKNOWN
+        raise explanation if known else SessionError(_UNWRITTEN, file=file, first=first) from error
 
 
 @contextlib.contextmanager
@@ -377,6 +377,9 @@ _CAUSES: tuple[tuple[str, type[SessionError], str], ...] = (
 """Patterns of DuckDB's messages, the error for each and its sentence; the first match applies."""
 
 
+_UNKNOWN, _UNWRITTEN = N_("{file}: cannot be opened ({first})"), N_("{file}: cannot be written ({first})")
+
+
 def _explain(file: Path, text: str) -> SessionError:
     """Turn DuckDB's error about a file into one sentence."""
     holder = re.search(r"Conflicting lock is held in (PID \d+|\S+)(?: \(PID (\d+)\))?", text)
@@ -394,7 +397,7 @@ def _explain(file: Path, text: str) -> SessionError:
     for pattern, kind, words in _CAUSES:
         if re.search(pattern, text):
             return kind(words, file=file, first=first)
-    return SessionError("{file}: cannot be opened ({first})", file=file, first=first)
+    return SessionError(_UNKNOWN, file=file, first=first)
 
 
 _META = (

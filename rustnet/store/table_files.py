@@ -44,6 +44,16 @@ class TableFiles:
         select = f"SELECT {shown} FROM {quote_identifier(table)}"  # noqa: S608 -- quoted
         self._copy(select, path, "(FORMAT parquet, COMPRESSION zstd)")
 
+    def has_special_items(self, table: str, columns: Mapping[str, str]) -> bool:
+        """Whether lists of a table have texts with other characters than visible ones of ASCII.
+
+        JSON within CSV escapes some of these, which DuckDB does not do.
+        """
+        lists = [quote_identifier(name) for name, kind in columns.items() if kind == "VARCHAR[]"]
+        found = " OR ".join(f"regexp_matches(array_to_string({name}, ''), '[^ -~]')" for name in lists)
+        sql = f"SELECT 1 FROM {quote_identifier(table)} WHERE {found} LIMIT 1"  # noqa: S608 -- quoted
+        return bool(lists) and bool(self.con.execute(sql).fetchall())
+
     def csv(self, table: str, columns: Mapping[str, str], path: Path) -> None:
         """Write a table as CSV, exact."""
         head = ",".join(_csv_head(name) for name in columns)
@@ -60,7 +70,7 @@ class TableFiles:
         self._copy(select, path, _LINES)
 
     def _copy(self, select: str, path: Path, options: str) -> None:
-        with store.explained(path):
+        with store.explained(Path(path.name)):
             self.con.execute(f"COPY ({select}) TO {quote_literal(str(path))} {options}")
 
 

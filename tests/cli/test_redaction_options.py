@@ -14,6 +14,7 @@ from rustnet.cli.redaction_options import KEY_FILE, new_redactor, redactor_of
 from rustnet.config import Config
 from rustnet.errors import UsageError
 from rustnet.records import Kind
+from tests.support.command_line import Run
 
 
 @pytest.mark.parametrize(
@@ -106,3 +107,10 @@ def test_by_sudo_the_key_is_that_users(tmp_path: Path, monkeypatch: pytest.Monke
     others.mkdir(mode=0o700)
     with pytest.raises(UsageError, match="cannot be read or created"):
         new_redactor(state(tmp_path, monkeypatch, redact="", redact_key=str(others / "key")))
+
+
+def test_a_summary_is_not_redacted(capture: Path, run: Run, tmp_path: Path) -> None:
+    done = run("replay", capture, "--db", tmp_path / "s.duckdb", "--redact")
+    assert done.code == 2
+    assert "--redact is for the browser" in done.err
+    assert not (tmp_path / "s.duckdb").exists()

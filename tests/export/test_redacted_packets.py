@@ -145,8 +145,8 @@ def test_a_quoted_packet_is_the_rewritten_one() -> None:
 @pytest.mark.parametrize(
     ("name", "inner"),
     [("gre", 42), ("ipip", 34), ("vxlan", 42 + 8 + 14), ("geneve", 42 + 8 + 20 + 14), ("gtp", 50), ("l2tp", 52),
-     ("pppoe", 22), ("mpls", 18), ("vlans", 22), ("snap", 22), ("loopback", 4), ("ppp", 4), ("cooked", 16), ("dot11", 34),
-     ("radiotap", 24 + 34), ("ppi", 24 + 14), ("pktap", 108 + 14)],
+     ("pppoe", 22), ("mpls", 18), ("vlans", 22), ("snap", 22), ("loopback", 4), ("ppp", 4), ("cooked", 16),
+     ("dot11", 34), ("radiotap", 24 + 34), ("ppi", 24 + 14), ("pktap", 108 + 14)],
 )  # fmt: skip
 def test_inner_packets_are_rewritten_as_others(name: str, inner: int) -> None:
     assert rewritten(name)[inner:] == bytes(rewriter().rewrite(frame(tcp4(MARK)), 1))[14:]
@@ -167,12 +167,16 @@ def test_addresses_of_messages_are_replaced() -> None:
 
 
 def test_sctp_has_its_checksum() -> None:
-    shown = rewritten("sctp")[34:] + bytes(len(MARK))
-    raw = bytearray(SORTS["sctp"].make(MARK))
-    raw[42:46] = crc32c(bytes(raw[34:])).to_bytes(4, "little")
-    right = bytes(rewriter().rewrite(bytes(raw), 1))[34:] + bytes(len(MARK))
-    assert int.from_bytes(right[8:12], "little") == crc32c(right[:8] + bytes(4) + right[12:])
-    assert shown[8:12] != right[8:12]
+    """Where the packet is whole: it has no data."""
+    head = struct.pack(">HHII", 2905, 2905, 0x5EC12E7A, 0)
+    acknowledgement = struct.pack(">BBHIIHH", 3, 0, 16, 77, 65_535, 0, 0)
+    value = crc32c(head + acknowledgement)
+    for given_value, difference in ((value, 0), (value ^ 1, 0x5555_5555)):
+        body = head[:8] + given_value.to_bytes(4, "little") + acknowledgement
+        shown = bytes(rewriter().rewrite(frame(ip(SENDER, RECEIVER, 132, body)), 1))[34:]
+        assert shown[12:] == acknowledgement
+        assert int.from_bytes(shown[8:12], "little") == crc32c(shown[:8] + bytes(4) + shown[12:]) ^ difference
+    assert rewritten("sctp")[42:46] == bytes(4)
     assert crc32c(b"123456789") == 0xE3069283  # the published check value
 
 

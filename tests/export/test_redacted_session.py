@@ -1,6 +1,7 @@
 """Redacted sessions: nothing of the originals, the same shape, and open to all that reads sessions."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from rustnet.export import redacted_session
 from rustnet.export.redacted_session import Copied
+from rustnet.ingest import serving
 from rustnet.policy.redaction import POLICIES, Key, Method, Policy, Redactor, Shift
 from rustnet.query.catalogue import load
 from rustnet.query.integrity import check
@@ -17,10 +19,12 @@ from rustnet.query.redaction_mark import redaction_of
 from rustnet.query.session import FileSession, Session, open_session
 from rustnet.records import Kind, columns, table_name
 from rustnet.store import redacted_copy
+from rustnet.store.batches import Rows
 from rustnet.store.meanings import protocol_tables
 from rustnet.store.schema import all_tables
 from rustnet.store.session import close, create_or_open
-from rustnet.store.tables import FLOWS_ENDED, stored_in
+from rustnet.store.tables import FLOWS_ENDED, Capture, stored_in
+from rustnet.store.writer import Writer
 from tests.support import filled
 from tests.support.sessions import replay
 
@@ -141,8 +145,18 @@ JOINS = {
 }
 
 
-@pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("capture", SAMPLES, ids=lambda path: path.name)
+USUAL = ("web.pcap", "network.pcapng")
+"""Samples that are always tried under every policy; the others under one, and under all with ``-m slow``."""
+TRIED = [
+    pytest.param(capture, policy, marks=() if policy == "share" or capture.name in USUAL else pytest.mark.slow)
+    for capture in SAMPLES
+    for policy in POLICIES
+]
+
+
+@pytest.mark.parametrize(
+    ("capture", "policy"), TRIED, ids=lambda value: value.name if isinstance(value, Path) else value
+)
 def test_samples_keep_their_shape(capture: Path, policy: str, sample: Callable[[Path], Path], tmp_path: Path) -> None:
     source, target = sample(capture), tmp_path / "new.duckdb"
     copied = redacted(source, target, policy)
@@ -296,17 +310,41 @@ def test_what_is_read_by_statements_gives_the_same_session(full: Path, tmp_path:
         assert one[table] == two[table], table
 
 
-def test_open_flows_of_a_session_that_is_written_are_open_in_the_copy(full: Path, tmp_path: Path) -> None:
+def test_a_session_that_is_being_written_can_be_redacted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "DELAY", 0.0)
+    path = tmp_path / "s.duckdb"
+    (dns,) = [table for table in protocol_tables() if table_name(table) == "dns"]
+    writer = Writer(str(path), protocol_tables(), on_open=lambda con: serving.Serving(str(path), con))
+    try:
+        writer.begin_capture(Capture(1, "secret.pcap", "file", "pcap"))
+        queries = [f"host{number}.secret.example" for number in range(5_000)]
+        writer.put([Rows(dns, [(dns(query=query), 1, 1_000 + at, at + 1) for at, query in enumerate(queries)])])
+        writer.commit()
+        end = time.monotonic() + 15
+        while True:
+            with open_session(path) as session:
+                if session.being_written or time.monotonic() > end:
+                    break
+            time.sleep(0.05)
+        with open_session(path) as session:
+            assert session.being_written
+            redacted_session.copy(session, tmp_path / "new.duckdb", Redactor(KEY))
+    finally:
+        writer.close()
+    with open_session(tmp_path / "new.duckdb") as new:
+        redactor = Redactor(KEY)
+        expected = [(1, 1_000 + at, redactor.value(Kind.HOST, query)) for at, query in enumerate(queries)]
+        assert new.sql("SELECT flow_id, epoch_ns(ts), query FROM dns").rows == expected
+        assert new.sql("SELECT source FROM captures").rows[0][0] != "secret.pcap"
+
+
+def test_open_flows_are_kept_as_such(full: Path, tmp_path: Path) -> None:
     source = tmp_path / "open.duckdb"
     source.write_bytes(full.read_bytes())
     with duckdb.connect(str(source)) as con:
         con.execute(f"INSERT INTO flows_open SELECT * REPLACE (9 AS flow_id) FROM {FLOWS_ENDED} LIMIT 1")
-        con.execute(f"UPDATE {FLOWS_ENDED} SET end_reason = 'fin'")
-    for kind in (FileSession, Reading):
-        target = tmp_path / f"{kind.__name__}.duckdb"
-        with kind(source) as session:
-            if isinstance(session, Reading):
-                session._file._con.execute("SELECT 1")
-            redacted_session.copy(session, target, Redactor(KEY))
-        with open_session(target) as new:
-            assert new.sql("SELECT count(*) FROM flows").rows == [(filled.ROWS + 1,)]
+    redacted(source, tmp_path / "new.duckdb")
+    with open_session(tmp_path / "new.duckdb") as new:
+        reasons = dict(new.sql("SELECT flow_id, end_reason FROM flows").rows)
+    assert len(reasons) == filled.ROWS + 1
+    assert reasons[9] == "interrupted"

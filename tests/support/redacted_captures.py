@@ -18,7 +18,8 @@ from rustnet.records import Kind
 SHAPE = """
 SELECT protocol, coalesce(src_ip, ''), coalesce(src_port, 0), coalesce(dst_ip, ''), coalesce(dst_port, 0),
     coalesce(vlan_id, 0), coalesce(tunnel, ''), epoch_ns(started_at), epoch_ns(ended_at), src_packets, dst_packets,
-    src_bytes, dst_bytes, fragments, CASE WHEN protocol = 'tcp' THEN conn_state END, CASE WHEN protocol = 'tcp' THEN history END
+    src_bytes, dst_bytes, fragments, CASE WHEN protocol = 'tcp' THEN conn_state END,
+    CASE WHEN protocol = 'tcp' THEN history END
 FROM flows ORDER BY first_packet, flow_id"""
 SHAPE_NAMES = (
     "protocol", "src_ip", "src_port", "dst_ip", "dst_port", "vlan", "tunnel", "started", "ended", "src_packets",
@@ -82,7 +83,8 @@ class Compared:
     malformed: tuple[int, int] = (0, 0)
     bad_checksums: tuple[int, int] = (0, 0)
     leaked: list[str] = field(default_factory=list)
-    tshark_packets: int = 0
+    tshark_packets: int = -1
+    """Packets that tshark reads; -1: it was not asked."""
 
 
 def replay(path: Path, session: Path) -> None:
@@ -152,3 +154,22 @@ def compare_decoded(path: Path, target: Path, redactor: Redactor, result: Compar
     stay = names | {value for value in originals if any(value == replace(value) for replace in replaced)}
     images = {redactor.names.host(value) for value in originals} | {redactor.names.mac(value) for value in originals}
     result.leaked = sorted((originals & shown) - stay - images)
+
+
+def problems(result: Compared) -> list[str]:
+    """What differs that should not, each beginning with a word for its sort."""
+    counts = result.counts
+    wrong = []
+    if result.differences:
+        wrong.append(f"flows {dict(result.differences)} of {result.flows}; {result.examples[:1]}")
+    if result.malformed[1] > result.malformed[0]:
+        wrong.append(f"malformed {result.malformed}")
+    if result.bad_checksums[1] > result.bad_checksums[0]:
+        wrong.append(f"checksums {result.bad_checksums}")
+    if result.leaked:
+        wrong.append(f"leaked {result.leaked[:5]}")
+    if result.tshark_packets not in (-1, result.packets):
+        wrong.append(f"tshark reads {result.tshark_packets} of {result.packets}")
+    if counts.cut["failed"] or counts.failed_payloads:
+        wrong.append(f"failed {counts.cut['failed']} {counts.failed_payloads}")
+    return wrong

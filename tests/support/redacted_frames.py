@@ -151,24 +151,51 @@ def _nflog(mark: bytes) -> bytes:
     return bytes((2, 0, 0, 0)) + item(10, mark) + item(11, struct.pack(">I", 4711)) + item(9, tcp4(mark))
 
 
+_RECORDED_ROUTE = b"\x07\x0b\x08" + packed(THIRD) * 2 + b"\x01"
+
+
+def _options(mark: bytes) -> bytes:
+    """A cookie of TCP Fast Open, an address of MPTCP, an unknown option."""
+    options = b"\x22\x0c" + mark[:10] + b"\x1e\x08\x31\x01" + packed(THIRD) + b"\xfd\x0c" + mark[:10]
+    return frame(tcp4(mark, options))
+
+
+def _router(mark: bytes) -> bytes:
+    """Router advertisement: hardware address, prefix, name servers, search list."""
+    options = address_option(1) + b"\x03\x04\x40\xc0" + bytes(12) + packed("2a10:4646:99:7::")
+    options += b"\x19\x03\0\0\0\0\0\x3c" + packed(THIRD6) + b"\x1f\x04\0\0\0\0\0\x3c" + mark + bytes(8)
+    return frame(icmp6(134, bytes.fromhex("4000070800000000") + bytes(4) + options))
+
+
+def _listeners(_mark: bytes) -> bytes:
+    record = b"\x06\0\0\1" + packed("ff1e::4f:1191") + packed(THIRD6)
+    return frame(icmp6(143, struct.pack(">HH", 0, 1) + record))
+
+
+def _igmp(mark: bytes) -> bytes:
+    record = b"\x04\0\0\1" + packed("233.88.77.191") + packed(THIRD)
+    return frame(summed(ip(SENDER, RECEIVER, 2, b"\x22\0\0\0\0\0\0\1" + record + mark)))
+
+
+def _authenticated(mark: bytes) -> bytes:
+    head = b"\x06\x04\0\0\x5e\xc1\x2e\x7a\0\0\0\1" + mark[:12]
+    return frame(ip(SENDER, RECEIVER, 51, head + segment(mark)))
+
+
 SORTS: dict[str, Sort] = {
     "tcp4": Sort(lambda mark: frame(tcp4(mark))),
-    "tcp4 options": Sort(
-        lambda mark: frame(tcp4(mark, b"\x22\x0c" + mark[:10] + b"\x1e\x08\x31\x01" + packed(THIRD) + b"\xfd\x0c" + mark[:10]))
-    ),
+    "tcp4 options": Sort(_options),
     "tcp6": Sort(lambda mark: frame(tcp6(mark))),
     "udp4": Sort(lambda mark: frame(udp4(mark))),
     "udp6": Sort(lambda mark: frame(udp6(mark))),
     "padding": Sort(lambda mark: frame(tcp4(b"")) + mark),
-    "ip options": Sort(
-        lambda mark: frame(ip(SENDER, RECEIVER, 6, segment(mark), options=b"\x07\x0b\x08" + packed(THIRD) * 2 + b"\x01"))
-    ),
+    "ip options": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 6, segment(mark), options=_RECORDED_ROUTE))),
     "first fragment": Sort(lambda mark: frame(fragments(mark, 0))),
     "later fragment": Sort(lambda mark: frame(fragments(mark, 800))),
     "routing": Sort(lambda mark: frame(routing(mark))),
     "vlans": Sort(lambda mark: ethernet(tcp4(mark), TYPE_IPV4, (7, 12), src=SENDER_MAC, dst=RECEIVER_MAC)),
     "mpls": Sort(lambda mark: frame(bytes.fromhex("0001013f") + tcp4(mark), 0x8847)),
-    "pppoe": Sort(lambda mark: frame(b"\x11\0\x12\x34" + struct.pack(">H", len(tcp4(mark)) + 2) + b"\0\x21" + tcp4(mark), 0x8864)),
+    "pppoe": Sort(lambda mark: frame(b"\x11\0\x12\x34\0\x3a\0\x21" + tcp4(mark), 0x8864)),
     "pppoe discovery": Sort(lambda mark: frame(b"\x11\x09\0\0\0\x14\x01\x03\0\x10" + mark, 0x8863)),
     "snap": Sort(lambda mark: llc(b"\xaa\xaa\x03\0\0\0\x08\0" + tcp4(mark), RECEIVER_MAC)),
     "cdp": Sort(lambda mark: llc(CISCO_SNAP + b"\x20\0" + b"\x02\xb4\0\0" + mark, RECEIVER_MAC)),
@@ -182,19 +209,9 @@ SORTS: dict[str, Sort] = {
     "echo": Sort(lambda mark: frame(icmp4(8, b"\x12\x34\0\1", mark))),
     "icmpv6 error": Sort(lambda mark: frame(icmp6(1, bytes(4) + udp6(mark)))),
     "neighbour": Sort(lambda mark: frame(icmp6(135, bytes(4) + packed(THIRD6) + address_option(1)))),
-    "router": Sort(
-        lambda mark: frame(
-            icmp6(
-                134,
-                bytes.fromhex("4000070800000000") + bytes(4) + address_option(1)
-                + b"\x03\x04\x40\xc0" + bytes(8) + bytes(4) + packed("2a10:4646:99:7::")
-                + b"\x19\x03\0\0\0\0\0\x3c" + packed(THIRD6)
-                + b"\x1f\x04\0\0\0\0\0\x3c" + mark + bytes(8),
-            )
-        )
-    ),  # fmt: skip
-    "listener report": Sort(lambda mark: frame(icmp6(143, struct.pack(">HH", 0, 1) + b"\x06\0\0\1" + packed("ff1e::4f:1191") + packed(THIRD6)))),
-    "igmp": Sort(lambda mark: frame(summed(ip(SENDER, RECEIVER, 2, b"\x22\0\0\0\0\0\0\1" + b"\x04\0\0\1" + packed("233.88.77.191") + packed(THIRD) + mark)))),
+    "router": Sort(_router),
+    "listener report": Sort(_listeners),
+    "igmp": Sort(_igmp),
     "gre": Sort(_gre),
     "ipip": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 4, tcp4(mark)))),
     "6in4": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 41, tcp6(mark)))),
@@ -206,7 +223,7 @@ SORTS: dict[str, Sort] = {
     ),
     "l2tp": Sort(lambda mark: _tunnel(1701, b"\0\x02\0\1\0\2", b"\xff\x03\0\x21" + tcp4(mark))),
     "esp": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 50, b"\x5e\xc1\x2e\x7a\0\0\0\1" + mark))),
-    "ah": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 51, b"\x06\x04\0\0\x5e\xc1\x2e\x7a\0\0\0\1" + mark[:12] + segment(mark)))),
+    "ah": Sort(_authenticated),
     "sctp": Sort(lambda mark: frame(sctp(mark))),
     "ospf": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 89, mark * 3))),
     "loopback": Sort(lambda mark: struct.pack("<I", 2) + tcp4(mark), 0),
@@ -217,9 +234,9 @@ SORTS: dict[str, Sort] = {
     "cooked2": Sort(lambda mark: cooked2(TYPE_IPV6, tcp6(mark)), COOKED2),
     "dot11": Sort(dot11, 105),
     "radiotap": Sort(lambda mark: b"\0\0\x18\0" + bytes(4) + mark + dot11(mark), 127),
-    "beacon": Sort(lambda mark: bytes((0x80, 0, 0, 0)) + b"\xff" * 6 + SENDER_MAC * 2 + bytes(2) + bytes(12) + b"\0\x10" + mark, 105),
+    "beacon": Sort(lambda mark: b"\x80\0\0\0" + b"\xff" * 6 + SENDER_MAC * 2 + bytes(14) + b"\0\x10" + mark, 105),
     "ppi": Sort(lambda mark: b"\0\0\x18\0" + struct.pack("<I", 1) + mark + frame(tcp4(mark)), 192),
     "nflog": Sort(_nflog, 239),
     "pktap": Sort(_pktap, 258),
     "usb": Sort(lambda mark: mark * 4, 220),
-}  # fmt: skip
+}

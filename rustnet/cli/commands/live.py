@@ -13,7 +13,7 @@ from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english
 from rustnet.cli.outputs import check_session, group_option
 from rustnet.cli.recording_options import Recorded, recording_options
-from rustnet.cli.redaction_options import redaction_options
+from rustnet.cli.redaction_options import redaction_options, refuse_without_browser
 from rustnet.cli.replaying import interactive
 from rustnet.cli.sandbox_options import check_user_options, sandbox_mode, sandbox_options, user_options
 from rustnet.cli.session_names import session_options
@@ -79,6 +79,8 @@ def command(
     check_user_options(no_uid_drop, drop_to, sandbox_strict)
     check_session(db, (), geo.paths)
     browsing = not (no_tui or as_json) and interactive(())
+    if not browsing:
+        refuse_without_browser(state)
     from rustnet.ingest.options import Limits, Options  # noqa: PLC0415 -- the whole engine
 
     options = Options(

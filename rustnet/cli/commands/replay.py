@@ -10,7 +10,7 @@ from rustnet.cli.input_limits import input_limit_options, speed_factor
 from rustnet.cli.main import State
 from rustnet.cli.options import common, in_english
 from rustnet.cli.outputs import check_session, group_option
-from rustnet.cli.redaction_options import redaction_options
+from rustnet.cli.redaction_options import redaction_options, refuse_without_browser
 from rustnet.cli.replaying import STDIN, Replay, interactive
 from rustnet.cli.sandbox_options import sandbox_mode, sandbox_options
 from rustnet.cli.several_files import several_files_options
@@ -105,6 +105,7 @@ def command(
 
     browsing = not (no_tui or as_json) and interactive(files)
     if not browsing:
+        refuse_without_browser(state)
         hash_ahead(files[0])
     from rustnet.ingest.options import Limits, Options  # noqa: PLC0415 -- the whole engine
 

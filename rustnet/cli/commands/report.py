@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Write the report."""
     redactor = redactor_of(state)
-    with opened(session) as reader:
+    with opened(session, original=True) as reader:  # values are replaced by their kinds as they are shown
         from rustnet.export.report.moments import moment  # noqa: PLC0415 -- DuckDB
         from rustnet.export.report.page import Subject, report  # noqa: PLC0415
 

@@ -151,6 +151,7 @@ def _decoded(path: Path, name: str, scan: "FolderScan") -> set[str]:
             looked = TableScan(scan.searcher, scan.session, scan.findings, name, tables)
             looked.skip = _is_derived
             looked.schema = False
+            looked.words_of_protocols = True
             looked.aligned = lambda columns: FLOW in columns
             looked.scan()
             return looked.decided
@@ -162,4 +163,5 @@ def _decoded(path: Path, name: str, scan: "FolderScan") -> set[str]:
 def _is_derived(table: str, column: str, kind: Kind | None) -> bool:
     """Whether a column says nothing about what is in the packets."""
     own = table == "captures" and kind in (Kind.PATH, Kind.HOST)
-    return own or table in _ABOUT_THE_READING or kind in _DERIVED or column == "vendor"
+    looked_up = table == "addresses" and kind not in (Kind.ADDRESS, Kind.ADDRESS_NUMBER)
+    return own or looked_up or table in _ABOUT_THE_READING or kind in _DERIVED or column == "vendor"

@@ -28,7 +28,9 @@ MOST_UNPACKED = 64 << 30
 LONGEST_LINE = 1 << 24
 """Longest line that is looked through in one piece."""
 CAPTURES = frozenset((".pcapng", ".pcap"))
-TEXTS = frozenset((".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig"))
+TEXTS = frozenset(
+    (".csv", ".jsonl", ".ndjson", ".json", ".html", ".log", ".txt", ".tsv", ".md", ".har", ".toml", ".sig")
+)
 PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
 """Files with sentences of the program's documentation."""
 OWN_FIELDS = frozenset(("eve.json", "http.har", "ecs.jsonl"))
@@ -92,7 +94,9 @@ class FolderScan:
             for place, hit in open_hits:
                 if hit.text not in decided:
                     line = ending in TEXTS
-                    self.findings.add(hit, name, _("line") if line else "", place if line else None, None if line else place)
+                    self.findings.add(
+                        hit, name, _("line") if line else "", place if line else None, None if line else place
+                    )
 
     def _decoded(self, path: Path, name: str, bare: str, ending: str) -> set[str]:
         """Look into the tables or packets of a file; returns values of which it is known what they are."""

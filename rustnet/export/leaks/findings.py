@@ -64,6 +64,21 @@ class Findings:
         if len(kept) < MOST:
             kept.append(leak)
 
+    def record(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "ok": not self.leak_count,
+            "leaks": [leak.record() for leak in self.leaks],
+            "leak_count": self.leak_count,
+            "undecided": [leak.record() for leak in self.undecided],
+            "undecided_count": self.undecided_count,
+            "unread": [{"file": file, "reason": reason} for file, reason in self.unread],
+            "files": self.files,
+            "bytes": self.bytes,
+            "sought": self.sought,
+            "complete": self.complete,
+        }
+
 
 Step = Callable[[str, int, int], None]
 """Told the file that is looked into, how many bytes are done, and of how many."""

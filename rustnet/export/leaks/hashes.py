@@ -62,7 +62,12 @@ class Windows:
         self.width = width
         """Least bytes of a string, at most 8."""
         self._mask = np.uint64((1 << 8 * width) - 1)
-        self._added: tuple[array[int], array[int], array[int], bytearray] = array("Q"), array("q"), array("H"), bytearray()
+        self._added: tuple[array[int], array[int], array[int], bytearray] = (
+            array("Q"),
+            array("q"),
+            array("H"),
+            bytearray(),
+        )
         self._heads = np.empty(0, np.uint64)
         self._wholes = np.empty(0, np.int64)
         self._sizes = np.empty(0, np.uint16)

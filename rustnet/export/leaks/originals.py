@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MOST = 20_000_000
 """Most texts that are looked for; a session with more is searched for the first ones, which the result states."""
+LEAST_BYTES = 4
+"""Least different bytes of a hardware address, or a pair of addresses, that is looked for as bytes: zeros are common."""
 KINDS = tuple(Kind)
 _BATCH = 20_000
 
@@ -134,7 +136,7 @@ class Originals:
             present = True
             self.count += 1
             self.hardware.add(number, at)
-            if number and number != 0xFFFF_FFFF_FFFF:
+            if len(set(number.to_bytes(6))) >= LEAST_BYTES:
                 self.cards.add(number.to_bytes(6), at)
         return present
 
@@ -153,8 +155,9 @@ class Originals:
         """Add the ends of a flow of IPv4, which are next to each other in headers."""
         one, two = (sought.v4_of(text) if sought.V4.fullmatch(text) else None for text in (first, second))
         if one is not None and two is not None:
-            self.raw.add(struct.pack("!II", one, two), _NUMBERS[Kind.ADDRESS])
-            self.raw.add(struct.pack("!II", two, one), _NUMBERS[Kind.ADDRESS])
+            for pair in (struct.pack("!II", one, two), struct.pack("!II", two, one)):
+                if len(set(pair)) >= LEAST_BYTES:
+                    self.raw.add(pair, _NUMBERS[Kind.ADDRESS])
 
     def seal(self) -> None:
         """Sort everything, and leave out words that are also in values that stay."""
@@ -201,7 +204,11 @@ class Originals:
             return True
         if self.known_key:
             return False
-        return isinstance(value, int) or any(True for _ in sought.addresses_in(value)) or sought.MAC.search(value) is not None
+        return (
+            isinstance(value, int)
+            or any(True for _ in sought.addresses_in(value))
+            or sought.MAC.search(value) is not None
+        )
 
 
 def collect(

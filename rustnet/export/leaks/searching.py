@@ -104,7 +104,9 @@ class Searcher:
                 last += 1
             text = raw.decode("utf-8", "replace")
             around = lower[first:last].decode("utf-8", "replace")
-            stays = any(hash(word) in self.originals.allowed or word in sought.program_words() for word in (text, around))
+            stays = any(
+                hash(word) in self.originals.allowed or word in sought.program_words() for word in (text, around)
+            )
             if not stays:
                 yield offset, Hit(KINDS[kind], "text", text)
 
@@ -230,8 +232,9 @@ class Searcher:
         runs = "\n".join(sought.wide(data))
         if runs:
             for hit in self.text(runs, depth=DEPTH):
-                yield max(0, data.lower().find(hit.text.encode("utf-16-le", "replace"))), Hit(
-                    hit.kind, "UTF-16", hit.text, hit.verdict
+                yield (
+                    max(0, data.lower().find(hit.text.encode("utf-16-le", "replace"))),
+                    Hit(hit.kind, "UTF-16", hit.text, hit.verdict),
                 )
 
 

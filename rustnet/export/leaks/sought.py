@@ -1,5 +1,6 @@
 """What of the values of each kind is looked for, and how a text is broken into what is looked for."""
 
+import ast
 import base64
 import binascii
 import enum
@@ -7,7 +8,9 @@ import functools
 import re
 from collections.abc import Iterator
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
 
+import rustnet.export
 from rustnet import i18n
 from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.pseudonyms import PSEUDONYM
@@ -111,6 +114,12 @@ _HIDDEN_MARKS = re.compile(r"\[redacted\]")
 # ---- words ---------------------------------------------------------------------------------------------------------
 
 
+_FORMATS = ("zeek/*.py", "eve/*.py", "eve*.py", "har*.py", "ecs*.py", "ecs/*.py", "report/*.py")
+"""Modules with the names of the fields of other programs' formats."""
+_OF_PROTOCOLS = frozenset(("ssh-1", "ssh-2", "http-equiv"))
+"""Composed words of protocols."""
+
+
 @functools.cache
 def program_words() -> frozenset[str]:
     """Words of the program's own sentences, which are in outputs whatever the session holds."""
@@ -127,7 +136,12 @@ def program_words() -> frozenset[str]:
                     words.update(words_of(line))
     for kind in Kind:
         words.update(words_of(kind.value))
-    return frozenset(words) | common_words()
+    for name in _FORMATS:
+        for file in Path(rustnet.export.__file__).parent.glob(name):
+            for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    words.update(words_of(node.value))
+    return frozenset(words) | common_words() | _OF_PROTOCOLS
 
 
 @functools.cache
@@ -165,8 +179,8 @@ def words_of(text: str) -> set[str]:
 
 
 def is_weak(word: str) -> bool:
-    """Whether a word is too short or too common to be looked for outside of columns of its kind."""
-    if len(word) < SHORTEST_WORD or word in program_words():
+    """Whether a word is too short, too common or too plain to be looked for outside of columns of its kind."""
+    if len(word) < SHORTEST_WORD or word in program_words() or len(set(word)) < 3:
         return True
     if word.isdigit():
         return len(word) < LEAST_DIGITS

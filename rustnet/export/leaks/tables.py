@@ -1,11 +1,12 @@
 """Looks into tables: databases, Parquet, CSV and lines of JSON, column by column."""
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.leaks.findings import Findings
 from rustnet.export.leaks.searching import Hit, Searcher, Verdict
-from rustnet.export.leaks.sought import SOUGHT, Part
+from rustnet.export.leaks.sought import SOUGHT, Part, addresses_in, is_weak, words_of
 from rustnet.query.kinds import kinds_of
 from rustnet.records import Kind
 from rustnet.store.meanings import FACT_VALUE, kind_of
@@ -21,8 +22,21 @@ FLOW = "flow_id"
 """Column of tables whose rows are in the order of packets; others are looked into after them."""
 PLACED = 20
 """Most hits of a column whose row is looked up; of others the column is named."""
+_OF_PROTOCOLS = frozenset((Kind.TERM, Kind.FREE_TEXT, Kind.SOFTWARE, Kind.MIXED))
+"""Kinds of which values of common words may stay in packets, as the reason of a status does."""
 _DEFINITIONS = "SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"
-_INTEGERS = ("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UHUGEINT")
+_INTEGERS = (
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UHUGEINT",
+)
 
 
 class TableScan:
@@ -40,6 +54,8 @@ class TableScan:
         """Whether a table of the same name and length, with some columns, has the rows of the session's."""
         self.skip: Callable[[str, str, Kind | None], bool] = lambda _table, _column, _kind: False
         """Columns that are not looked into."""
+        self.words_of_protocols = False
+        """Values that consist of common words are a protocol's own."""
         self.decided: set[str] = set()
         """Values that are originals and replacements, and that are replacements in every row that has them."""
         self.schema = True
@@ -54,10 +70,11 @@ class TableScan:
                     self._column(table, column, sql_type)
         if not self.schema:
             return
-        own = {str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows}
+        own = words_of(" ".join(str(text) for (text,) in self._session.execute_own(_DEFINITIONS).rows))
         for text in self._tables.definitions():
-            for hit in self._searcher.text(text) if text not in own else ():
-                self._findings.add(hit, self._file, "schema")
+            for hit in self._searcher.text(text):
+                if hit.text not in own:
+                    self._findings.add(hit, self._file, "schema")
 
     def _column(self, table: str, column: str, sql_type: str) -> None:
         kind = None if (table, column) == FACT_VALUE else kind_of(table, column) or kinds_of((column,))[0]
@@ -122,14 +139,14 @@ class TableScan:
     # ---- reporting -------------------------------------------------------------------------------------------------
 
     def _report(self, table: str, column: str, kind: Kind | None, hits: dict[Hit, list[Any]]) -> None:
+        if self.words_of_protocols:
+            hits = {hit: values for hit, values in hits.items() if not _is_common(hit)}
         place = f"{table}.{column}"
         either = {hit: values for hit, values in hits.items() if hit.verdict is Verdict.EITHER}
         if either and (checked := self._by_row(table, column, kind, either)) is not None:
             self.decided |= {hit.text for hit in either} - {hit.text for _row, hit in checked}
             for row, hit in checked:
-                self._findings.add(
-                    Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row
-                )
+                self._findings.add(Hit(hit.kind, hit.form, hit.text, Verdict.LEAK, hit.shown), self._file, place, row)
         else:
             for hit in either:
                 if hit.text not in self.decided:
@@ -155,7 +172,9 @@ class TableScan:
         by_value = {value: hit for hit, values in hits.items() for value in values}
         leaks: dict[Hit, int] = {}
         expected = self._expected(table, column, own[column], kind)
-        keys = [name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column]
+        keys = [
+            name for name in (FLOW, "packet") if name in own and name in self._tables.tables[table] and name != column
+        ]
         names = [*keys, column]
         shown = ", ".join(map(quote_identifier, names))
         with self._session.stream(f"SELECT {shown} FROM {quote_identifier(table)}", own=True) as rows:  # noqa: S608
@@ -168,22 +187,23 @@ class TableScan:
                     continue
                 if any(str(one) != str(other) for one, other in zip(original[:-1], row[:-1], strict=True)):
                     return None  # the rows are not those of the session
-                if not expected(original[-1], value):
+                if not expected(original[-1], value, held):
                     leaks.setdefault(held, number)
         return [(number, hit) for hit, number in leaks.items()]
 
-    def _expected(self, table: str, column: str, sql_type: str, kind: Kind | None) -> Callable[[Any, Any], bool]:
-        """Function that knows whether a value may be in the place of an original."""
+    def _expected(self, table: str, column: str, sql_type: str, kind: Kind | None) -> Callable[[Any, Any, Hit], bool]:
+        """Function that knows whether a value with a hit may be in the place of an original."""
         originals = self._searcher.originals
         known: dict[Any, Any] = {}
 
-        def same(original: Any, value: Any) -> bool:
+        def same(original: Any, value: Any, hit: Hit) -> bool:
+            text = hit.shown or hit.text
             if not originals.known_key:
-                return value != original and str(value) != str(original)
+                return not _holds(original, text) or not _holds(value, text)
             key = tuple(original) if isinstance(original, list) else original
             if key not in known:
                 known[key] = originals.redactor.value(kind, original, column, sql_type, table)
-            return bool(known[key] == value or str(known[key]) == str(value))
+            return _holds(known[key], text)
 
         return same
 
@@ -192,12 +212,25 @@ class TableScan:
         return bool(count == self._tables.count(table))
 
 
+def _holds(value: Any, text: str) -> bool:
+    """Whether a value, or an element of it, is a text or has it between other characters."""
+    return re.search(rf"(?<![\w.:-]){re.escape(text)}(?![\w:-]|\.\w)", str(value).lower()) is not None
+
+
 def _has_no_text(sql_type: str) -> bool:
     return sql_type.startswith(("TIMESTAMP", "DATE", "TIME", "BOOLEAN", "DOUBLE", "FLOAT", "DECIMAL", "INTERVAL"))
 
 
 def _text_of(value: Any) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
+
+
+def _is_common(hit: Hit) -> bool:
+    """Whether a hit is a text of common words alone."""
+    if hit.kind not in _OF_PROTOCOLS or hit.form not in ("text", "whole value"):
+        return False
+    plain = all(map(is_weak, words_of(hit.text))) and next(addresses_in(hit.text), None) is None
+    return plain and (" " in hit.text or hit.form == "whole value")
 
 
 def _covered(hit: Hit, texts: set[str]) -> bool:

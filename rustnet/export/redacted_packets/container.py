@@ -20,6 +20,8 @@ _KNOWN_FLAGS = 0x1FF
 """Direction, kind of reception and length of the frame check sequence."""
 _FILL = tuple(map(bytes, range(4)))
 _MAX_NAME = 1024
+EARLY = -9_200_000_000 * 1_000_000_000
+"""Nanoseconds by which interfaces for packets before 1970 are ahead (`PcapngWriter`)."""
 
 
 class RedactedWriter(PcapngWriter):
@@ -120,7 +122,3 @@ class RedactedWriter(PcapngWriter):
             self._counts.rewritten_names += 1
         if records:
             self._block(_NAMES, b"", b"", records + bytes(4))
-
-
-EARLY = -9_200_000_000 * 1_000_000_000
-"""Nanoseconds by which interfaces for packets before 1970 are ahead (`PcapngWriter`)."""

@@ -19,7 +19,8 @@ PACKETS = 1 << 18
 """Packets whose flows are read at once."""
 
 _FLOWS = """
-SELECT flow_id, coalesce(app, '') AS app, coalesce(src_port, 0) AS src_port, coalesce(dst_port, 0) AS dst_port, protocol
+SELECT flow_id, coalesce(app, '') AS app, coalesce(src_port, 0) AS src_port, coalesce(dst_port, 0) AS dst_port,
+    protocol = 'tcp' AS is_tcp
 FROM flows WHERE capture_id = $capture AND protocol IN ('tcp', 'udp') ORDER BY flow_id"""
 _PACKETS = """
 SELECT number, flow_id, from_src, payload > 0 OR tcp_flags & 7 > 0 AS counts FROM packets
@@ -46,7 +47,7 @@ class KnownFlows:
         columns = session.arrays(_FLOWS, {"capture": capture_id})
         self._ids = columns["flow_id"]
         self._apps = columns["app"]
-        self._protocols = columns["protocol"]
+        self._is_tcp = columns["is_tcp"]
         self._source_ports, self._destination_ports = columns["src_port"], columns["dst_port"]
         self._flows: dict[int, Flow] = {}
         self._first, self._stop = 0, 0
@@ -75,7 +76,7 @@ class KnownFlows:
 
     def choose(self, is_wanted: Callable[[PayloadContext], bool]) -> bool:
         """Choose TCP connections for `chosen`; returns whether there are any."""
-        for at in np.flatnonzero(self._protocols == "tcp").tolist():
+        for at in np.flatnonzero(self._is_tcp).tolist():
             ports = int(self._source_ports[at]), int(self._destination_ports[at])
             context = PayloadContext(
                 self._redactor, self._addresses, str(self._apps[at]), "tcp", *ports, from_client=True
@@ -118,7 +119,7 @@ class KnownFlows:
         if len(self._flows) >= MOST_FLOWS:
             del self._flows[next(iter(self._flows))]
         ports = int(self._source_ports[at]), int(self._destination_ports[at])
-        app, protocol = str(self._apps[at]), str(self._protocols[at])
+        app, protocol = str(self._apps[at]), "tcp" if self._is_tcp[at] else "udp"
         memory: dict[str, object] = {}
         client, server = (
             PayloadContext(

@@ -45,12 +45,10 @@ class Sctp(Base):
         if self.quoted:
             return o + 12
         kept = self._chunks(o + 12, e)
-        whole = e - o == length and not self.fragment
-        right = not whole or int.from_bytes(raw[o + 8 : o + 12], "little") == crc32c(
-            raw[o : o + 8] + bytes(4) + raw[o + 12 : e]
-        )
-        value = crc32c(out[o : o + 8] + bytes(4) + out[o + 12 : kept] + bytes(e - kept))
-        out[o + 8 : o + 12] = (value if right else value ^ 0x5555_5555).to_bytes(4, "little")
+        if kept == e and e - o == length and not self.fragment:  # of a packet that is cut nobody can compute it
+            right = int.from_bytes(raw[o + 8 : o + 12], "little") == crc32c(raw[o : o + 8] + bytes(4) + raw[o + 12 : e])
+            value = crc32c(out[o : o + 8] + bytes(4) + out[o + 12 : kept])
+            out[o + 8 : o + 12] = (value if right else value ^ 0x5555_5555).to_bytes(4, "little")
         return kept
 
     def _ports(self, o: int, e: int) -> int:

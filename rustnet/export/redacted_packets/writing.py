@@ -14,10 +14,10 @@ from rustnet.export.redacted_packets.common import CommonRewriter
 from rustnet.export.redacted_packets.container import RedactedWriter
 from rustnet.export.redacted_packets.counts import PacketCounts
 from rustnet.export.redacted_packets.known import KnownFlows
-from rustnet.export.redacted_packets.payload import PayloadContext
+from rustnet.export.redacted_packets.payload import Interval, PayloadContext, StreamRewriter
 from rustnet.export.redacted_packets.payloads import datagram_rewriter, stream_rewriter
 from rustnet.export.redacted_packets.streams import Streams
-from rustnet.i18n import _, ngettext
+from rustnet.i18n import ngettext
 from rustnet.policy.redaction import Method, Policy
 from rustnet.policy.redaction.redactor import Redactor
 from rustnet.query.selection import Original, ingested_files
@@ -161,7 +161,7 @@ class _Rewriting:
         self._rewriter = CommonRewriter(redactor, self._addresses, counts)
         self._rewriter.payload = self._datagram
         self._rewriter.segment = self._segment
-        self._streams = Streams(stream_rewriter)
+        self._streams = Streams(self._stream_rewriter)
         self._with_streams = False
         self._matched = False
         """The session has a flow for the current packet."""
@@ -288,6 +288,23 @@ class _Rewriting:
         if self._matched:
             self._streams.add(self._flows.flow_id, context, sequence, flags, self._collector.raw[start:stop])
         return start
+
+    def _stream_rewriter(self, context: PayloadContext) -> StreamRewriter | None:
+        """Rewriter of a direction, which keeps nothing where it fails."""
+        rewriter = stream_rewriter(context)
+        if rewriter is None:
+            return None
+
+        def safe(data: bytearray, holes: Sequence[Interval], context: PayloadContext) -> list[Interval]:
+            size = len(data)
+            try:
+                spans = rewriter(data, holes, context)
+            except Exception:  # noqa: BLE001 -- hostile bytes; nothing of them is kept
+                self._counts.failed_payloads += 1
+                return []
+            return spans if len(data) == size else []
+
+        return safe
 
     def put_together(self, parts: Sequence[_Part], most: int) -> None:
         """Read the capture once for its connections, if of any something may be kept."""

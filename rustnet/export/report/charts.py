@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from rustnet.export.report.blocks import Chart, Column, Label, Shape, Statement, Table
 from rustnet.export.report.cells import Cell, Form, cell
 from rustnet.i18n import _
-from rustnet.present.text import safe
+from rustnet.present.text import cut, safe
 from rustnet.present.values import bit_rate, moment, short_moment
 
 WIDTH, HEIGHT = 960.0, 220.0
 """Size of the drawing, without its axes."""
+LONGEST = 60
+"""Most characters of the name of a series."""
 LABELS = 5
 """Labels of the axis of time."""
 
@@ -66,7 +68,7 @@ class Course:
 
     def table(self, caption: str, statement: Statement, form: Form | None) -> Table:
         """The values as a table; an exact value is what a cell is sorted by."""
-        columns = [Column(_("interval from")), *(Column(safe(name), number=True) for name in self.names)]
+        columns = [Column(_("interval from")), *(Column(cut(safe(name), LONGEST), number=True) for name in self.names)]
         columns.append(Column(_("all"), number=True))
         rows = []
         for number, (at, total) in enumerate(zip(self.times, self.totals(), strict=True)):
@@ -93,7 +95,7 @@ def drawn(course: Course, caption: str, description: str, unit: str, table: Tabl
                 height = series[number] / top * HEIGHT
                 below += height
                 path.append(f"M{x:.1f} {HEIGHT - below:.1f}h{wide:.1f}v{height:.2f}h-{wide:.1f}z")
-    shapes = [Shape(safe(name), "".join(path)) for name, path in zip(course.names, paths, strict=True)]
+    shapes = [Shape(cut(safe(name), LONGEST), "".join(path)) for name, path in zip(course.names, paths, strict=True)]
     upward = [
         Label(HEIGHT - HEIGHT * part / 4, bit_rate(top * part / 4) if unit == "bits" else f"{top * part / 4:,.10g}")
         for part in range(5)

@@ -106,7 +106,6 @@ def render(source: Source, subject: Subject, sections: Sequence[Section]) -> str
     )
     from markupsafe import Markup  # noqa: PLC0415 -- with jinja2
 
-    redactor = source.redactor
     return environment.get_template("page.html").render(
         language=language().replace("_", "-"),
         title=summary.shown_title(subject.title, source),
@@ -116,11 +115,25 @@ def render(source: Source, subject: Subject, sections: Sequence[Section]) -> str
         policy=Markup(policy),  # noqa: S704 -- ours
         styles=Markup(styles),  # noqa: S704 -- ours
         scripts=Markup(scripts),  # noqa: S704 -- ours
-        redaction=None if redactor is None else redactor.policy,
+        redaction=_redaction(source),
         sections=sections,
         titles={section.name: section.title for section in sections},
         w=words(),
     )
+
+
+def _redaction(source: Source) -> tuple[str, str] | None:
+    """Name and meaning of the policy that the shown values were replaced by; None: they are originals."""
+    from rustnet.policy.redaction import POLICIES  # noqa: PLC0415 -- only for this
+    from rustnet.query.redaction_mark import redaction_of  # noqa: PLC0415
+
+    redactor = source.redactor or getattr(source.session, "redactor", None)
+    if redactor is not None:
+        return redactor.policy.name, redactor.policy.meaning
+    mark = redaction_of(source.session)
+    if mark is None:
+        return None
+    return mark.policy, POLICIES[mark.policy].meaning if mark.policy in POLICIES else ""
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _HEAD = re.compile(r"(?:\s*--[^\n]*\n)*\s*(WITH\s+(?:RECURSIVE\s+)?)?", re.IGNORECASE)
 _READ = re.compile(r"(?:\b(?:from|join)\s+|,\s*)\"?([a-z_][a-z0-9_]*)\"?", re.IGNORECASE)
 """Names that a statement may read."""
+_DEFINED = re.compile(r"\b([a-z_]\w*)(?:\([^()]*\))?\s+AS\s+(?:NOT\s+)?(?:MATERIALIZED\s+)?\(", re.IGNORECASE)
+"""Names that a statement gives to parts of itself."""
 _PARTS = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|\$([a-z_][a-z0-9_]*)", re.IGNORECASE)
 _LARGEST = 2**127 - 1
 """Largest number that SQL takes as it is."""
@@ -76,14 +78,15 @@ class Scope:
         """Restrict a statement to what is left; ``shown``: as it may be shown."""
         if not self.text:
             return sql
-        wanted = self._wanted(sql)
+        wanted = self._wanted(sql) - {name.lower() for name in _DEFINED.findall(sql)}
         parts = []
         if wanted:
             where = self._shown_where if shown else self._where
             parts.append(f"flows AS (SELECT * FROM main.flows WHERE {where})")  # noqa: S608 -- literals
+        chosen = "rowid, *" if "rowid" in sql else "*"  # which a part of a WITH has only if it is named
         for name in sorted(wanted - {"flows"} - self._views.keys()):
             table = quote_identifier(name)
-            parts.append(f"{table} AS (SELECT * FROM main.{table} WHERE {_left(name)})")  # noqa: S608 -- our tables
+            parts.append(f"{table} AS (SELECT {chosen} FROM main.{table} WHERE {_left(name)})")  # noqa: S608 -- our tables
         parts += [f"{name} AS ({body})" for name, body in self._views.items() if name in wanted]
         if not parts:
             return sql

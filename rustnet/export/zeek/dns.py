@@ -147,8 +147,8 @@ FIELDS = message_fields(
         "answers",
         "vector[string]",
         f"""CASE WHEN {_KNOWN_ANSWERS} > 0 THEN
-        list_transform(range({_KNOWN_ANSWERS}),
-            lambda i: coalesce(m.answer_types[i + 1], '') || ' ' || m.answers[i + 1]) END""",
+        list_transform(list_zip(m.answer_types[1:{_KNOWN_ANSWERS}], m.answers[1:{_KNOWN_ANSWERS}]),
+            lambda pair: coalesce(pair[1], '') || ' ' || pair[2]) END""",
         "the answer section; of MX, SOA and SRV the name alone, of TXT with lengths, of others the presentation form",
         answers,
     ),

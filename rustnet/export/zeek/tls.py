@@ -52,9 +52,9 @@ def kind_of_name(name: str) -> str:
     return "email" if "@" in name else "dns"
 
 
-def _chain(leaf: str, length: str) -> str:
-    further = f"list_resize([]::VARCHAR[], greatest(coalesce({length}, 1), 1) - 1)"
-    return f"CASE WHEN {leaf} IS NOT NULL THEN list_prepend({leaf}, {further}) END"
+def chain(parts: list[str]) -> list[str | None]:
+    """Fingerprints of a chain, of which the first is known, by that and the number of certificates."""
+    return [parts[0], *[None] * (int(parts[1]) - 1)]
 
 
 def _ssl_fields() -> tuple[Field, ...]:
@@ -76,8 +76,10 @@ def _ssl_fields() -> tuple[Field, ...]:
         Field(
             "cert_chain_fps",
             "vector[string]",
-            _chain("m.cert_sha256", "m.chain_length"),
+            "CASE WHEN m.cert_sha256 IS NOT NULL "
+            "THEN [m.cert_sha256, greatest(coalesce(m.chain_length, 1), 1)::VARCHAR] END",
             "the server's own certificate, then an unset value for each further one",
+            chain,
         ),
         Field(
             "client_cert_chain_fps",

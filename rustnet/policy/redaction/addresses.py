@@ -27,6 +27,9 @@ _USUAL = ("fe80::/64",)
 _LONGER = {"ff00::/8": 16}
 """First bits that stay within a network, where they are more than its own: flags and scope of a multicast group."""
 
+_HALVES = 65_536
+"""Most first halves of addresses of which it is known how many bits stay."""
+
 MAPPED = 0xFFFF << 32
 _V4 = (1 << 32) - 1
 
@@ -100,9 +103,26 @@ class Tree:
         """Networks: their first bits, how many these are, and how many stay within; the longest first."""
         self.same = same
         """First bits of networks whose numbers stay, and how many; false: a part of one, whose numbers do not."""
+        self._half = bits // 2
+        long = [(prefix, length) for prefix, length, _ in (*kept, *same) if length > self._half]
+        self._long = frozenset(prefix >> (length - self._half) for prefix, length in long)
+        """First halves of networks whose prefix is longer."""
+        self._known: dict[int, int] = {}
+        """How many bits stay, by the first half of a number, where no network is longer."""
 
     def fixed(self, number: int) -> int:
         """How many of the first bits stay, because of the networks that are on their way."""
+        half = number >> (self.bits - self._half)
+        if half in self._long:
+            return self._fixed(number)
+        known = self._known.get(half)
+        if known is None:
+            if len(self._known) >= _HALVES:
+                self._known.clear()
+            known = self._known[half] = self._fixed(number)
+        return known
+
+    def _fixed(self, number: int) -> int:
         for prefix, length, stays in self.same:
             if number >> (self.bits - length) == prefix:
                 return self.bits if stays else length

@@ -82,6 +82,17 @@ class Redactor:
             Method.HIDE: lambda text: REDACTED if text else text,
         }
 
+        self._methods: dict[Kind | None, Method] = {None: policy.methods[Kind.MIXED]}
+        self._methods.update(policy.methods.items())
+        if self.moments.span_ns:
+            self._methods[Kind.TIME] = Method.SHIFT
+        if policy.numbers.ports:
+            self._methods[Kind.PORT] = Method.PORT
+        self._named: dict[tuple[Kind | None, str], Method] = {}
+        if policy.kept.vendors:  # of the shipped table, for the part of the hardware address that stays
+            self._named[Kind.SOFTWARE, "vendor"] = Method.KEEP
+        if policy.numbers.ttl:
+            self._named |= {(Kind.NUMBER, name): Method.TTL for name in TTL_COLUMNS}
         self._of_numbers: dict[Method, Callable[[int], int]] = {
             Method.PORT: self.numbers.port,
             Method.TTL: self.numbers.ttl,
@@ -110,16 +121,7 @@ class Redactor:
         """What becomes of the values of a column."""
         if self.policy.columns and (own := self._own_method(name, table)):
             return own
-        if kind is Kind.SOFTWARE and name == "vendor" and self.policy.kept.vendors:
-            return Method.KEEP  # of the shipped table, for the part of the hardware address that stays
-        method = self.policy.methods[kind or Kind.MIXED]
-        if kind is Kind.TIME and self.moments.span_ns:
-            method = Method.SHIFT
-        elif kind is Kind.PORT and self.policy.numbers.ports:
-            method = Method.PORT
-        elif kind is Kind.NUMBER and name in TTL_COLUMNS and self.policy.numbers.ttl:
-            method = Method.TTL
-        return method
+        return self._named.get((kind, name)) or self._methods[kind]
 
     def _own_method(self, name: str, table: str) -> Method | None:
         """Method that the policy has for a column; of one whose table is not known, only that which hides it."""
@@ -166,6 +168,8 @@ class Redactor:
 
     def _number(self, kind: Kind | None, method: Method, value: int | float | Decimal, sql_type: str) -> Any:  # noqa: PYI041
         whole = value if isinstance(value, int) else None
+        if method is Method.KEEP and sql_type != "TIMESTAMP_NS":
+            return value
         address = whole is not None and (sql_type == "UHUGEINT" or is_address_number(whole))
         if method in _OF_NUMBERS or (kind is None and not address):
             shifted = method is Method.SHIFT or sql_type == "TIMESTAMP_NS"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rustnet.query import catalogue, integrity, summary
+from rustnet.query.redaction_mark import POLICY
 from rustnet.query.views.listed import Field, Listing, listed
 from rustnet.query.views.scoped import scoped
 from rustnet.query.views.spec import Statement, ViewSpec
@@ -113,7 +114,7 @@ def captures(session: "Session", spec: ViewSpec) -> Captures:
     meta = {
         key: value
         for key, value in session.execute_own("SELECT key, value FROM meta ORDER BY key").rows
-        if key in ("schema_version", "rustnet_version", "created")
+        if key in ("schema_version", "rustnet_version", "created", POLICY)
     }
     statement = Statement(catalogue.load()["capture-health"].sql)
     layers = [Layer(*row) for row in session.execute_own(_CONFINEMENT).rows]

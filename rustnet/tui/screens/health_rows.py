@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from rustnet.i18n import _, ngettext
 from rustnet.present.values import duration, humanised, moment, percent
 from rustnet.query.integrity import Finding
+from rustnet.query.redaction_mark import POLICY
 from rustnet.query.summary import Health
 from rustnet.query.views.alerts import Check
 from rustnet.query.views.health import Captures, Layer, SoFar
@@ -209,6 +210,9 @@ def _session(snapshot: Captures) -> list[Line]:
              _("schema {version}").format(version=meta.get("schema_version", "-"))),
         Line(_("made at"), meta.get("created", "-")),
     ]  # fmt: skip
+    if policy := meta.get(POLICY):
+        words = _("names, addresses and more are replacements; there are no originals of its packets")
+        lines.append(Line(_("redacted"), policy, words, "warn"))
     for partial in snapshot.partial:
         words = _("its replay was killed; it has only the packets that had been stored")
         lines.append(Line(_("Capture {n}").format(n=partial.capture_id), f"{partial.packets:,}", words, "error"))

@@ -83,7 +83,7 @@ EACH = pytest.mark.parametrize("app", PROTOCOLS)
 
 
 @EACH
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(60))
 @given(data=st.data())
 def test_mutated_messages(app: str, data: st.DataObject) -> None:
     payload = data.draw(spliced(app))
@@ -102,7 +102,7 @@ def test_mutated_messages(app: str, data: st.DataObject) -> None:
 
 
 @EACH
-@settings(max_examples=examples(60))
+@settings(max_examples=examples(30))
 @given(noise=st.binary(min_size=64, max_size=400).filter(lambda noise: any(noise[48:])))
 def test_bytes_without_meaning(app: str, noise: bytes) -> None:
     """What is no message of the protocol is not shown, but for what its header would have."""

@@ -6,6 +6,7 @@ import pytest
 
 import rustnet
 from rustnet.export.report.page import Subject, report
+from tests.support.command_line import Run
 from tests.support.paths import SAMPLES
 from tests.support.sessions import replay
 
@@ -34,3 +35,9 @@ def reports(sessions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory)
             made[name] = folder / f"{name}.html"
             made[name].write_text(report(session, Subject()), "utf-8")
     return made
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run command lines in this process."""
+    return Run(monkeypatch)

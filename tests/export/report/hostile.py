@@ -39,6 +39,7 @@ def plant(session: Path, turn: int, *, everywhere: bool) -> int:
     texts = "[" + ", ".join("'" + text.replace("'", "''") + "'" for text in PAYLOADS) + "]"
     planted = 0
     with duckdb.connect(str(session)) as con:
+        con.begin()
         tables = [row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()]
         for table in tables:
             if table in OWN:
@@ -48,18 +49,24 @@ def plant(session: Path, turn: int, *, everywhere: bool) -> int:
             ).fetchall()
             if not con.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]:  # type: ignore[index]
                 con.execute(f'INSERT INTO "{table}" SELECT {", ".join(map(_filler, columns))}')
+            changes = []
             for at, (name, kind) in enumerate(columns):
                 if kind not in ("VARCHAR", "VARCHAR[]") or (not everywhere and name in KEPT.get(table, ())):
                     continue
                 text = f"{texts}[(rowid + {turn + at}) % {len(PAYLOADS)} + 1]"
-                con.execute(f'UPDATE "{table}" SET "{name}" = {text if kind == "VARCHAR" else f"[{text}, {text}]"}')
-                planted += 1
+                changes.append(f'"{name}" = {text if kind == "VARCHAR" else f"[{text}, {text}]"}')
+            if changes:
+                con.execute(f'UPDATE "{table}" SET {", ".join(changes)}')
+            planted += len(changes)
+        con.commit()
     return planted
 
 
 def _filler(column: tuple[str, str]) -> str:
     """A value of a type."""
     name, kind = column
+    if name.startswith("outer_"):
+        return f"CAST(NULL AS {kind})"  # a flow within itself is none
     if name == "ts" or kind.startswith("TIMESTAMP"):
         return "(SELECT max(started_at) FROM flows_ended)"
     if kind == "VARCHAR":

@@ -185,7 +185,8 @@ def test_prints_whole(reports: dict[str, Path], tmp_path: Path) -> None:
             await page.view(PRINTED, scheme="dark", media="print")
             await page.load(reports[name].as_uri())
             cut = await page.evaluate(
-                "[...document.querySelectorAll('.scroll')].filter(s => s.offsetWidth && s.scrollWidth > s.clientWidth + 1)"
+                "[...document.querySelectorAll('.scroll')]"
+                ".filter(s => s.offsetWidth && s.scrollWidth > s.clientWidth + 1)"
                 ".map(s => [s.querySelector('caption').textContent, s.scrollWidth - s.clientWidth])"
             )
             assert cut == [], name

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from parsezeeklogs import read_zeek
+from parsezeeklogs import read_zeek  # type: ignore[import-untyped]
 
 import rustnet
 from rustnet.export.folder import ExportFolder

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from parsezeeklogs import decode_escapes, read_zeek
+from parsezeeklogs import decode_escapes, read_zeek  # type: ignore[import-untyped]
 
 from rustnet.export.zeek.encoding import json_line, text, texts, tsv_line
 from rustnet.export.zeek.spec import Field

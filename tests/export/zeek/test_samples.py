@@ -119,7 +119,7 @@ def test_conn(sample: Sample) -> None:
             **known(
                 ts=seconds(flow["began"]),
                 proto=kind if both else "icmp" if icmp else "unknown_transport",
-                service=SERVICES.get(confirmed, confirmed),
+                service=SERVICES.get(confirmed or "", confirmed),
                 duration=lasted or None,
                 orig_bytes=payload(flow, "src") if lasted else None,
                 resp_bytes=payload(flow, "dst") if lasted else None,
@@ -278,7 +278,8 @@ def test_remarks(sample: Sample) -> None:
     [counts] = ask(
         sample.session,
         """SELECT count(*) FILTER (src_mac IS NOT NULL AND protocol = 'arp') AS arp,
-            count(*) FILTER (protocol = 'tcp' AND src_retransmissions + dst_retransmissions > 0) AS resent FROM flows""",
+            count(*) FILTER (protocol = 'tcp' AND src_retransmissions + dst_retransmissions > 0) AS resent
+            FROM flows""",
     )
     assert any(remark.startswith(f"{counts['arp']} flow") for remark in sample.remarks)
     assert any("retransmitted" in remark for remark in sample.remarks) == (counts["resent"] > 0)

@@ -14,6 +14,8 @@ from rustnet.export.redacted_packets.payloads.replacing import HIDDEN, Labels, R
 MAX_QUESTIONS = 128
 MAX_RECORDS = 4096
 """Questions, and resource records, that are read of one message; what follows them is cut."""
+MAX_LABELS = 32_768
+"""Labels of all names of one message, those included that pointers point to."""
 MAX_NAME = 255
 """Bytes of a name (RFC 1035)."""
 MAX_KEYS = 16
@@ -24,7 +26,7 @@ HEADER = 12
 class Message:
     """One DNS message that is written again. ``end`` is how far it was understood."""
 
-    __slots__ = ("addresses", "data", "end", "names", "out", "size", "starts")
+    __slots__ = ("addresses", "data", "end", "labels", "names", "out", "size", "starts")
 
     def __init__(self, data: bytes, names: Replacements, context: PayloadContext) -> None:
         self.data = data
@@ -34,6 +36,8 @@ class Message:
         self.addresses = context.addresses
         self.starts: dict[int, tuple[Labels, int]] = {}
         """By offset, where pointers may point to: labels of a name, and which of them begins there."""
+        self.labels = 0
+        """Labels of names that were written."""
         self.end = 0
 
     def write(self) -> None:
@@ -102,7 +106,8 @@ class Message:
             whole = tuple(labels)
         else:
             raise CutError
-        if end > limit or sum(map(len, whole)) + len(whole) >= MAX_NAME:
+        self.labels += len(whole)
+        if end > limit or self.labels > MAX_LABELS or sum(map(len, whole)) + len(whole) >= MAX_NAME:
             raise CutError
         out[pos:end] = data[pos:end]
         self._labels(start, pos, whole, own)

@@ -104,6 +104,18 @@ def _hidden(_known: bytes, rest: bytes, _context: PayloadContext) -> bytes:
     return rest[:1] + HIDDEN * (len(rest) - 1) if rest[:1] in (b" ", b"-") else HIDDEN * len(rest)
 
 
+def _imap_rest(_known: bytes, rest: bytes, _context: PayloadContext) -> bytes:
+    """Hide all words: a command has as many as before."""
+    return b" ".join(HIDDEN * len(word) for word in rest.split(b" "))
+
+
+def _pop3_rest(known: bytes, rest: bytes, context: PayloadContext) -> bytes:
+    """Keep a number of messages and a size, hide all else."""
+    numbers = _SIZES(rest) if known == b"+OK" else None
+    end = numbers.end() if numbers else 0
+    return rest[:end] + _hidden(known, rest[end:], context)
+
+
 def _ftp_rest(known: bytes, rest: bytes, context: PayloadContext) -> bytes | None:
     """Ends of a data connection by their kind, if the replacement is as long; the quotes around a directory."""
     command = known.upper()
@@ -133,6 +145,7 @@ def _ftp_end(command: bytes, match: re.Match[bytes], context: PayloadContext) ->
     return shown + b",%d,%d" % divmod(port(numbers[4] << 8 | numbers[5]), 256)
 
 
+_SIZES = re.compile(rb"(?: \d{1,10}){1,2}(?= |\Z)").match
 _FTP_PORT = re.compile(rb"\D*((?:\d{1,3},){5}\d{1,3})(?!\d)").match
 _FTP_ENDS = {
     b"PORT": _FTP_PORT,
@@ -197,6 +210,6 @@ def _line(page: Page, pos: int, start: int, shown: bytes, after: int) -> None:
 
 write_smtp = writer(_commands(SMTP), mail=True)
 write_ftp = writer(_commands(FTP), rest=_ftp_rest)
-write_pop3 = writer(_pop3)
-write_imap = writer(_imap, tags=True)
+write_pop3 = writer(_pop3, rest=_pop3_rest)
+write_imap = writer(_imap, tags=True, rest=_imap_rest)
 write_irc = writer(_irc)

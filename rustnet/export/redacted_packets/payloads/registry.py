@@ -115,7 +115,7 @@ PROTOCOLS: dict[str, Protocol] = {
         datagram(http.write_datagram),
     ),
     "ssh": Protocol(
-        "version of the protocol, usual names of algorithms, types and lengths of packets",
+        "version of the protocol, usual names of algorithms, types and lengths of packets and keys",
         "software, and other names of algorithms",
         "cookie, keys, and all that is encrypted",
         stream=stream(ssh.write),
@@ -133,7 +133,9 @@ PROTOCOLS: dict[str, Protocol] = {
         _LINES,
         stream=stream(lines.write_ftp),
     ),
-    "pop3": Protocol("commands, status", "", _LINES, stream=stream(lines.write_pop3), tables=_TLS),
+    "pop3": Protocol(
+        "commands, status, number of messages and size", "", _LINES, stream=stream(lines.write_pop3), tables=_TLS
+    ),
     "imap": Protocol("tags, commands, status", "", _LINES, stream=stream(lines.write_imap), tables=_TLS),
     "irc": Protocol("commands, numbers of replies", "", _LINES, stream=stream(lines.write_irc), tables=_TLS),
     "stun": _MEDIA,

@@ -12,6 +12,7 @@ MAX_LINES = 64
 MAX_PACKETS = 16
 MAX_PACKET = 65_000
 MAX_NAMES = 512
+MAX_KEYS = 8
 _LISTS = 10
 _KEXINIT, _NEWKEYS = 20, 21
 _IDENTIFICATION = re.compile(rb"(SSH-(?:1\.\d{1,3}|2\.0)-)([^ \r\n]*)( ?)([^\r\n]*)").fullmatch
@@ -50,10 +51,23 @@ def _packets(page: Page, names: Replacements, pos: int) -> None:
         if kind == _KEXINIT:
             page.blank(pos + 6, pos + 22)
             _lists(page, names, pos + 22, stop - padding)
+        elif kind != _NEWKEYS:
+            _keys(page, pos + 6, stop - padding)
         page.blank(pos + 6, stop)
         pos = stop
         if kind == _NEWKEYS:
             return
+
+
+def _keys(page: Page, pos: int, stop: int) -> None:
+    """Lengths of keys and signatures."""
+    for _ in range(MAX_KEYS):
+        after = pos + 4 + page.u32(pos) if pos + 4 <= stop else stop + 1
+        if after > stop:
+            return
+        page.keep(pos, pos + 4)
+        page.blank(pos + 4, after)
+        pos = after
 
 
 def _lists(page: Page, names: Replacements, pos: int, stop: int) -> None:

@@ -127,6 +127,10 @@ class Hello:
             self._shared_keys(start, stop)
         elif kind == 44 and filled:
             self.hidden(start, 2)
+        elif kind == 14 and filled:  # profiles of SRTP, and an identifier
+            self.hidden(self.numbers(start, 2), 1)
+        elif kind == 5 and filled:
+            page.keep(start, start + 1)
         page.blank(start, stop)
 
     def _name(self, start: int, stop: int) -> None:

@@ -48,7 +48,7 @@ def section(source: Source) -> Section:
         Show("device", _("device"), wide=True), Show("country", _("country")), Show("flows", _("flows")),
         Show("bytes_sent", _("sent")), Show("bytes_received", _("received")), Show("bytes", _("bytes"), bar=True),
         Show("first_seen", _("first")), Show("last_seen", _("last")),
-    ], _("Roles and systems: what hosts disclosed of themselves, or how they were used. Names may be old.")))  # fmt: skip
+    ], _("Roles and systems: what hosts disclosed, or how they were used. Names may be old.")))  # fmt: skip
     ends = source.query("endpoints", ADDRESSES, of=ADDRESSES_OF)
     part.add(ends.table(_("Addresses by bytes, whether they answered or not"), [
         Show("ip", _("address")), Show("hostnames", _("reached as"), further="further_hostnames", wide=True),

@@ -134,6 +134,11 @@ TERMS = _words("""
     xterm-256color yaml zh zip zlib
 """)
 """Words of protocols where a sender may choose another."""
+TERMS |= _words("""
+    sip acme-tls apns-pack-v1 apns-security-v3 c-webrtc co coap dicom doq dot ftp grpc-exp h3-q043 h3-q046 h3-q050 hq hq-29
+    hq-interop http%2f1.1 imap irc managesieve mqtt netconf nntp ntske pop3 postgresql radius smb smtp
+    stun.nat-discovery stun.turn sunrpc tds webrtc xmpp-client xmpp-server
+""")  # names of protocols that TLS negotiates (ALPN), which redacted packets keep too
 TEXT = _words("""
     -all ?all a aaaa abort aborted about accept accepted access account ack acknowledged action active activity add
     added address addresses administered after again all allowed alpn already an and announced anonymous another answer

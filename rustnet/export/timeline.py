@@ -12,7 +12,7 @@ from typing import Any
 from rustnet.query.session import Session
 from rustnet.store.schema import quote_identifier
 
-WINDOW_ROWS = 100_000
+WINDOW_ROWS = 60_000
 """Rows of a window, except for rows of the same moment."""
 
 Fields = dict[str, Any]

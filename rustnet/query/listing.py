@@ -138,9 +138,16 @@ def list_flows(
         f"{_expression(name.removeprefix('-'), known)} {'DESC' if name.startswith('-') else 'ASC'} NULLS LAST"
         for name in (*sort, "flow_id")
     )
+    owners = "LEFT JOIN processes AS p ON p.process_id = f.process_id"
+    wanted = condition.sql
+    if session.replaces_values and limit is not None:  # only those of the flows that are shown
+        wanted = (
+            f"flow_id IN (SELECT f.flow_id FROM (SELECT * FROM flows WHERE {condition.sql}) AS f "  # noqa: S608
+            f"{owners} ORDER BY {order} LIMIT {int(limit)})"
+        )
     sql = (
-        f"WITH f AS (SELECT * FROM flows WHERE {condition.sql}) SELECT {picked} "  # noqa: S608 -- our columns only
-        f"FROM f LEFT JOIN processes AS p ON p.process_id = f.process_id ORDER BY {order}"
+        f"WITH f AS (SELECT * FROM flows WHERE {wanted}) SELECT {picked} "  # noqa: S608 -- our columns only
+        f"FROM f {owners} ORDER BY {order}"
     )
     return session.stream(sql if limit is None else f"{sql} LIMIT {int(limit)}", condition.params, seconds=seconds)
 

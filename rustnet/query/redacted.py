@@ -33,6 +33,8 @@ _ORIGINALS = re.compile(rf"\b{ATTACHED}\"?\s*\.", re.IGNORECASE)
 class RedactedSession(CursorSession):
     """A finished session, open for reading replaced values."""
 
+    replaces_values = True
+
     def __init__(
         self, path: "str | os.PathLike[str]", redactor: Redactor, *, threads: int | None, memory_limit: str
     ) -> None:

@@ -59,6 +59,9 @@ class Session(ABC):
     seconds: float | None = None
     """Time limit of statements that have none of their own."""
 
+    replaces_values = False
+    """Values are replaced as they are read, which takes time for each."""
+
     def __init__(self) -> None:
         self._scope: Scope | None = None
 

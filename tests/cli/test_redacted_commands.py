@@ -223,3 +223,20 @@ def test_the_bytes_of_a_packet_are_not_shown(session: str, capfd: pytest.Capture
     code, shown = run(capfd, "show", session, "1", "--packet", "1", "--redact")
     assert code == 2
     assert "--packet shows the bytes" in shown
+
+
+def test_the_first_of_a_list_are_those_of_the_whole(capture: Path, tmp_path: Path) -> None:
+    import rustnet  # noqa: PLC0415
+
+    rustnet.replay(str(capture), db=str(tmp_path / "web.duckdb"))
+    with (
+        rustnet.open(tmp_path / "web.duckdb", redact="share", key="new") as s,
+        rustnet.open(tmp_path / "web.duckdb") as own,
+    ):
+        for sort in ("-bytes", "hostname,-flow_id", "src_ip"):
+            whole = s.flows(sort=sort).rows
+            assert len(whole) > 1
+            assert s.flows(sort=sort, limit=1).rows == whole[:1]
+        numbers = s.flows(columns="flow_id,bytes,packets,started_at,src_port", sort="-bytes").rows
+        assert numbers == own.flows(columns="flow_id,bytes,packets,started_at,src_port", sort="-bytes").rows
+        assert s.flows(columns="src_ip").rows != own.flows(columns="src_ip").rows

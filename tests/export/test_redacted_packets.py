@@ -145,6 +145,7 @@ def test_a_quoted_packet_is_the_rewritten_one() -> None:
 @pytest.mark.parametrize(
     ("name", "inner"),
     [("gre", 42), ("ipip", 34), ("vxlan", 42 + 8 + 14), ("geneve", 42 + 8 + 20 + 14), ("gtp", 50), ("l2tp", 52),
+     ("capwap", 42 + 20 + 34),
      ("pppoe", 22), ("mpls", 18), ("vlans", 22), ("snap", 22), ("loopback", 4), ("ppp", 4), ("cooked", 16),
      ("dot11", 34), ("radiotap", 24 + 34), ("ppi", 24 + 14), ("pktap", 108 + 14)],
 )  # fmt: skip

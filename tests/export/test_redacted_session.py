@@ -345,6 +345,6 @@ def test_open_flows_are_kept_as_such(full: Path, tmp_path: Path) -> None:
         con.execute(f"INSERT INTO flows_open SELECT * REPLACE (9 AS flow_id) FROM {FLOWS_ENDED} LIMIT 1")
     redacted(source, tmp_path / "new.duckdb")
     with open_session(tmp_path / "new.duckdb") as new:
-        reasons = dict(new.sql("SELECT flow_id, end_reason FROM flows").rows)
+        reasons: dict[int, str] = dict(new.sql("SELECT flow_id, end_reason FROM flows").rows)
     assert len(reasons) == filled.ROWS + 1
     assert reasons[9] == "interrupted"

@@ -182,6 +182,12 @@ def _authenticated(mark: bytes) -> bytes:
     return frame(ip(SENDER, RECEIVER, 51, head + segment(mark)))
 
 
+def _capwap(mark: bytes) -> bytes:
+    """With the radio's hardware address and information about its signal."""
+    head = b"\0\x28\x03\x30" + bytes(4) + b"\x06" + SENDER_MAC + b"\x04" + mark[:4]
+    return _tunnel(5247, head, dot11(mark))
+
+
 SORTS: dict[str, Sort] = {
     "tcp4": Sort(lambda mark: frame(tcp4(mark))),
     "tcp4 options": Sort(_options),
@@ -221,6 +227,7 @@ SORTS: dict[str, Sort] = {
     "teredo": Sort(
         lambda mark: _tunnel(3544, b"\0\0\xaa\xbb" + bytes(byte ^ 255 for byte in packed(THIRD)), tcp6(mark))
     ),
+    "capwap": Sort(_capwap),
     "l2tp": Sort(lambda mark: _tunnel(1701, b"\0\x02\0\1\0\2", b"\xff\x03\0\x21" + tcp4(mark))),
     "esp": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 50, b"\x5e\xc1\x2e\x7a\0\0\0\1" + mark))),
     "ah": Sort(_authenticated),

@@ -45,7 +45,7 @@ class Tunnels(Base):
             at += 4
         if at > e or flags & 0x4000:
             return self.cut("malformed_transport", o + 4)
-        kept = self._within_gre(kind, at, e, numbered=bool(flags & 0x1000))
+        kept = max(self._within_gre(kind, at, e, numbered=bool(flags & 0x1000)), min(at + 1, e))
         if summed:
             self.checksum(o, summed, kept, right=right)
         return kept
@@ -160,7 +160,8 @@ class Tunnels(Base):
             self.out[origin + 2 : origin + 4] = (self.port(self.u16(origin + 2) ^ 0xFFFF) ^ 0xFFFF).to_bytes(2)
             plain = bytes(byte ^ 0xFF for byte in raw[origin + 4 : origin + 8])
             self.out[origin + 4 : origin + 8] = bytes(byte ^ 0xFF for byte in self.ipv4_of[plain])
-        return self.ipv6(at, e)
+        size = 40 + self.u16(at + 4)
+        return max(self.ipv6(at, e), at + size)  # it is recognised by its size, so what is removed stays as zeros
 
     def port(self, port: int) -> int:
         """Replacement of a port."""
@@ -182,7 +183,7 @@ class Tunnels(Base):
         if at + 4 > e:
             return -1
         self.copy(o, stop)
-        return self.ppp(at, e)
+        return max(self.ppp(at, e), at + 4)
 
     def _capwap(self, o: int, e: int) -> int:
         if o + 8 > e or self.raw[o] != 0:
@@ -192,14 +193,18 @@ class Tunnels(Base):
         if size < 8 or o + size + 14 > e or flags & 0x0088:
             return -1
         self.copy(o, o + 8)
-        if size > 8 and flags & 0x10:  # the radio's hardware address, by its length
-            self.out[o + 8] = self.raw[o + 8]
-            if self.raw[o + 8] == 6 and size >= 16:
-                self.hardware_address(o + 9)
+        at = o + 8
+        for bit in (0x10, 0x20):  # the radio's hardware address, what is known of its signal: each with a length
+            if flags & bit and at + 1 + self.raw[at] <= o + size:
+                self.copy(at, at + 1)
+                if bit == 0x10 and self.raw[at] == 6:
+                    self.hardware_address(at + 1)
+                at += 1 + self.raw[at]
         if flags & 0x0100 == 0:
-            return self.ethernet(o + size, e)
+            return max(self.ethernet(o + size, e), o + size + 14)
         swapped = self.raw[o + size] & 0x0C != 0x08 and self.raw[o + size + 1] & 0x0C == 0x08
-        return self.dot11_swapped(o + size, e) if swapped else self.dot11(o + size, e)
+        kept = self.dot11_swapped(o + size, e) if swapped else self.dot11(o + size, e)
+        return max(kept, o + size + 14)
 
     def dot11_swapped(self, o: int, e: int) -> int:
         """IEEE 802.11 with the bytes of its first field swapped."""

@@ -84,13 +84,15 @@ def plain(value: Any) -> Cell:
 
 
 def percent(value: Any) -> Cell:
-    """A share in percent."""
-    return Cell(f"{float(value):.1f} %", str(value))
+    """A share in percent, but never 0 % for a part above zero, nor 100 % for less than the whole."""
+    share = float(value)
+    text = "<0.1" if 0 < share < 0.05 else "99.9" if 99.95 <= share < 100 else f"{share:.1f}"
+    return Cell(f"{text} %", str(value))
 
 
 def ratio(value: Any) -> Cell:
     """A share of one, in percent."""
-    return Cell(f"{100 * float(value):.1f} %", str(value))
+    return percent(100 * float(value))
 
 
 def bits(value: Any) -> Cell:

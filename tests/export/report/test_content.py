@@ -195,14 +195,19 @@ def test_redacted(sessions: dict[str, Path], policy: str) -> None:
         with rustnet.open(sessions[name]) as session:
             found = [(Kind[kind], value) for kind, value in session.sql(ORIGINALS).rows if value]
             replaced = {value: redactor.value(kind, value) for kind, value in found}
-            subject = Subject("Incident at www.shop.example of alice", "dst:192.0.2.80,192.0.2.11", redactor=redactor)
+            shown = redactor.value(Kind.ADDRESS, "192.0.2.80")  # a filter is typed over what is shown
+            text = "protocol:tcp" if policy == "timing-only" else f"protocol:tcp ip:{shown}"
+            subject = Subject("Incident at www.shop.example of alice", text, redactor=redactor)
             page = report(session, subject)
         originals = {value for value, shown in replaced.items() if shown != value}
         originals -= set(replaced.values())  # another one's replacement, within the same special range
+        originals -= {"ff:ff:ff:ff:ff:ff"}  # in the statement of the view of hosts
         assert len(originals) > 8
         body = page.partition("<body")[2].partition("<script>")[0]
         for original in {*originals, "shop.example", str(sessions[name])}:
             assert not re.search(rf"(?<![\w.:-]){re.escape(original)}(?![\w.:-])", body), original
+        assert "<dd>0</dd>" not in body.partition("custody-h")[0]
+        assert (text in body) == (policy == "share")  # the others replace numbers too, so that they show no filter
         assert "This report is redacted" in body
         assert f"policy {policy}" in body
 

@@ -148,13 +148,12 @@ class Message:
         self.out[pos : pos + 2] = self.names.redactor.numbers.port(port).to_bytes(2)
 
     def strings(self, pos: int, end: int) -> None:
-        """Hide character strings; their lengths stay."""
+        """Keep the lengths of character strings; their contents are zeros."""
         while pos < end:
             after = pos + 1 + self.data[pos]
             if after > end:
                 return
             self.out[pos] = self.data[pos]
-            self.out[pos + 1 : after] = HIDDEN * (after - pos - 1)
             pos = after
 
 
@@ -178,6 +177,12 @@ def _numbers(size: int) -> Callable[[Message, int, int], None]:
         message.keep(pos, min(pos + size, end), end)
 
     return write
+
+
+def _signature(message: Message, pos: int, end: int) -> None:
+    """RRSIG (RFC 4034): type that is signed, algorithm, and the signer's name."""
+    message.keep(pos, pos + 3, end)
+    message.name(pos + 18, end)
 
 
 def _server(message: Message, pos: int, end: int) -> None:
@@ -226,7 +231,6 @@ def _service(message: Message, pos: int, end: int) -> None:
         elif key == 0 and size <= 2 * MAX_KEYS:
             out[value:after] = data[value:after]
         elif key == 1:
-            message.strings(value, after)
             _protocols(message, value, after)
         elif key in (4, 6) and size % (4 if key == 4 else 16) == 0:
             step, known = (4, message.addresses.ipv4) if key == 4 else (16, message.addresses.ipv6)
@@ -235,23 +239,14 @@ def _service(message: Message, pos: int, end: int) -> None:
         pos = after
 
 
-PROTOCOLS = frozenset((
-    b"http/0.9", b"http/1.0", b"http/1.1", b"spdy/1", b"spdy/2", b"spdy/3", b"spdy/3.1", b"h2", b"h2c", b"h3", b"h3-29",
-    b"h3-27", b"h3-28", b"h3-30", b"h3-31", b"h3-32", b"h3-34", b"hq", b"hq-29", b"hq-interop", b"dot", b"doq", b"imap",
-    b"pop3", b"smtp", b"ftp", b"managesieve", b"xmpp-client", b"xmpp-server", b"acme-tls/1", b"mqtt", b"stun.turn",
-    b"stun.nat-discovery", b"webrtc", b"c-webrtc", b"irc", b"nntp", b"coap", b"sip/2", b"ntske/1", b"sunrpc", b"smb",
-    b"tds/8.0", b"dicom", b"postgresql", b"grpc-exp", b"h3-Q050", b"h3-Q046", b"h3-Q043", b"apns-security-v3",
-    b"apns-pack-v1", b"co", b"netconf", b"radius/1.0", b"radius/1.1", b"http%2F1.1",
-))  # fmt: skip
-"""Names of protocols of TLS (ALPN) that stay; others are hidden."""
-
-
 def _protocols(message: Message, pos: int, end: int) -> None:
-    """Keep the names of known protocols in a list."""
+    """Keep the lengths of names of protocols: tables show no more of a record's other data."""
     while pos < end:
         after = pos + 1 + message.data[pos]
-        if after <= end and message.data[pos + 1 : after] in PROTOCOLS:
-            message.out[pos + 1 : after] = message.data[pos + 1 : after]
+        if after > end:
+            return
+        message.out[pos] = message.data[pos]
+        message.out[pos + 1 : after] = HIDDEN * (after - pos - 1)
         pos = after
 
 
@@ -302,7 +297,7 @@ _DATA: dict[int, Callable[[Message, int, int], None]] = {
     33: _server,
     41: _options,
     43: _numbers(4),
-    46: _after(18),
+    46: _signature,
     47: _nsec,
     48: _numbers(4),
     50: _numbers(4),

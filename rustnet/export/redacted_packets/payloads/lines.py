@@ -120,8 +120,6 @@ def _ftp_rest(known: bytes, rest: bytes, context: PayloadContext) -> bytes | Non
     """Ends of a data connection by their kind, if the replacement is as long; the quotes around a directory."""
     command = known.upper()
     hidden = _hidden(known, rest, context)
-    if command in (b"TYPE", b"MODE", b"STRU", b"PROT") and len(rest) == 2:
-        return rest
     if command == b"257" and len(rest) >= 4:
         return hidden[:1] + b'"' + hidden[2:-1] + b'"'
     if command not in _FTP_ENDS or rest[:1] == b"-":

@@ -4,7 +4,6 @@ Keys, random numbers, tickets, certificates and all that is encrypted are remove
 """
 
 from rustnet.export.redacted_packets.payload import PayloadContext
-from rustnet.export.redacted_packets.payloads.dns import PROTOCOLS
 from rustnet.export.redacted_packets.payloads.page import CutError, Page
 from rustnet.export.redacted_packets.payloads.replacing import HIDDEN, Replacements, replacements
 from rustnet.records import Kind
@@ -18,6 +17,15 @@ MAX_NUMBERS = 1024
 """Bytes of a list of algorithms that stays."""
 HELLO_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 """Random of a ServerHello that asks for another hello (RFC 8446, 4.1.3)."""
+PROTOCOLS = frozenset((
+    b"http/0.9", b"http/1.0", b"http/1.1", b"spdy/1", b"spdy/2", b"spdy/3", b"spdy/3.1", b"h2", b"h2c", b"h3", b"h3-29",
+    b"h3-27", b"h3-28", b"h3-30", b"h3-31", b"h3-32", b"h3-34", b"hq", b"hq-29", b"hq-interop", b"dot", b"doq", b"imap",
+    b"pop3", b"smtp", b"ftp", b"managesieve", b"xmpp-client", b"xmpp-server", b"acme-tls/1", b"mqtt", b"stun.turn",
+    b"stun.nat-discovery", b"webrtc", b"c-webrtc", b"irc", b"nntp", b"coap", b"sip/2", b"ntske/1", b"sunrpc", b"smb",
+    b"tds/8.0", b"dicom", b"postgresql", b"grpc-exp", b"h3-Q050", b"h3-Q046", b"h3-Q043", b"apns-security-v3",
+    b"apns-pack-v1", b"co", b"netconf", b"radius/1.0", b"radius/1.1", b"http%2F1.1",
+))  # fmt: skip
+"""Names of protocols of TLS (ALPN) that stay; others are hidden."""
 PADDING = b"\0\x15"
 """Type that other extensions get where fingerprints do not stay."""
 

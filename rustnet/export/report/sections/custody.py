@@ -103,9 +103,12 @@ def _captures(part: Section, source: Source) -> None:
         Show("packets", _("packets")), Show("wire_bytes", _("on the wire")), Show("captured_bytes", _("captured")),
         Show("dropped_kernel", _("dropped by the system")), Show("dropped_interface", _("dropped by the interface")),
         Show("truncated", _("cut")), Show("snaplen", _("snap length")), Show("link_types", _("link types")),
+    ], _("Columns that no capture has a value for, such as losses that were not recorded, are left out.")))  # fmt: skip
+    part.add(captures.table(_("Extent of the captures"), [
+        Show("source", _("capture"), wide=True),
         *([] if in_utc else [Show("first_ts", _("first packet")), Show("last_ts", _("last packet"))]),
         Show("first_utc", _("first packet (UTC)"), utc), Show("last_utc", _("last packet (UTC)"), utc),
-    ], _("Columns that no capture has a value for, such as losses that were not recorded, are left out.")))  # fmt: skip
+    ]))  # fmt: skip
     part.add(captures.table(_("Hashes of the captures"), [
         Show("source", _("capture"), wide=True), Show("sha256", "SHA-256", wide=True), Show("complete", _("complete")),
         Show("application", _("written by"), wide=True), Show("ingested_at", _("read at")),

@@ -41,7 +41,7 @@ def test_every_command_explains_itself_without_duckdb(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_for_every_option(name: str) -> None:
-    command = importlib.import_module(f"rustnet.cli.commands.{name}").command
+    command = importlib.import_module(f"rustnet.cli.commands.{name.replace('-', '_')}").command
     assert command.help
     for parameter in command.params:
         if isinstance(parameter, click.Option):

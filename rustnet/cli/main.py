@@ -60,7 +60,10 @@ COMMANDS: dict[str, str] = {
     "doctor": N_("Check this installation: what works, what is missing."),
     "about": N_("Print version, licences, libraries, and where the shipped data come from."),
 }
-"""Commands, in the order of the help. The module of each is `rustnet.cli.commands.<name>` with `_` for `-`, its object `command`."""
+"""Commands, in the order of the help.
+
+The module of each is `rustnet.cli.commands.<name>` with `_` for `-`, its object `command`.
+"""
 
 
 NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(

@@ -1,6 +1,6 @@
 """What redacted packets keep of a handshake, tables keep too: else the leak scan would report it."""
 
-from rustnet.export.redacted_packets.payloads.dns import PROTOCOLS
+from rustnet.export.redacted_packets.payloads.tls import PROTOCOLS
 from rustnet.policy.redaction import SHARE, Redactor, random_key
 from rustnet.records import Kind
 

@@ -99,7 +99,7 @@ def _preload(_progress: "Progress") -> None:
     """Import the modules needed after ingest while DuckDB creates the session, when this thread would only wait."""
     import rustnet.attribute.discover  # noqa: PLC0415
     import rustnet.attribute.match  # noqa: PLC0415
-    import rustnet.cli.report  # noqa: PLC0415
+    import rustnet.cli.summary_page  # noqa: PLC0415
     import rustnet.derive.names  # noqa: PLC0415
     import rustnet.query.session  # noqa: PLC0415
     import rustnet.query.summary  # noqa: PLC0415, F401
@@ -134,12 +134,12 @@ def print_summary(
         with opened(session, original=True) as reader:
             summary = summarise(reader, top)
     if as_json:
-        from rustnet.cli.report import as_data  # noqa: PLC0415
+        from rustnet.cli.summary_page import as_data  # noqa: PLC0415
         from rustnet.export.formats import dumps  # noqa: PLC0415
 
         sys.stdout.write(dumps(as_data(summary, report, session if kept else None)) + "\n")
         return
-    from rustnet.cli.report import Page, quoted  # noqa: PLC0415
+    from rustnet.cli.summary_page import Page, quoted  # noqa: PLC0415
 
     page = Page(summary, terminal())
     page.captures()

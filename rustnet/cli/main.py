@@ -98,6 +98,8 @@ class State:
     """Policy under which values are replaced; empty: the configured one, None: they are not."""
     redact_key: str | None = None
     """File of the key of that; None: the configured one."""
+    shows_errors: bool = False
+    """Under ``--redact`` errors are not replaced, as the screen is not what is shared."""
     redactor: "Redactor | None" = None
     """What replaces them, once it was needed."""
 
@@ -284,7 +286,7 @@ def _handle_error(error: Exception, state: State) -> int:
         import traceback  # noqa: PLC0415 -- only with --debug
 
         traceback.print_exception(error)
-    if state.redact is not None:
+    if state.redact is not None and not state.shows_errors:
         from rustnet.cli.redacted_errors import replaced_error  # noqa: PLC0415 -- imports this module
 
         error = replaced_error(error, state)

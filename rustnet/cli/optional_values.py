@@ -9,8 +9,12 @@ ZEEK_STYLES = ("tsv", "json")
 
 
 def names_policy(word: str) -> bool:
-    """Whether a word is that of a policy of redaction, or the name of a policy's file."""
-    return word in REDACT_POLICIES or (word.endswith(".toml") and not word.startswith("-"))
+    """Whether a word is that of a policy of redaction, or nearly so, or the name of a policy's file."""
+    if word in REDACT_POLICIES or (word.endswith(".toml") and not word.startswith("-")):
+        return True
+    import difflib  # noqa: PLC0415 -- for what follows --redact only
+
+    return bool(difflib.get_close_matches(word, REDACT_POLICIES, 1, 0.75))  # a slip, which is better said
 
 
 OPTIONS: Mapping[str, tuple[Callable[[str], bool], str]] = {

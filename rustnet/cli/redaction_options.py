@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rustnet.cli.main import State
+from rustnet.cli.terminal import notify
 from rustnet.config import ONE_OFF_KEY, usual_file
 from rustnet.errors import UsageError
 from rustnet.i18n import _
+from rustnet.present.text import safe
 
 if TYPE_CHECKING:
     from rustnet.policy.redaction import Key, Policy, Redactor
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 OPTION = "--redact"
+WRITING = frozenset(("export", "report", "scan-leaks"))
+"""Commands whose screen is for the one who has the session: what is replaced is in the files that they write."""
 KEY_FILE = "redaction.key"
 """Name of the key's file, next to the usual configuration file."""
 
@@ -34,6 +38,7 @@ def redaction_options(command: _F) -> _F:
         state = ctx.find_object(State)
         if state and given is not None:
             state.redact = given
+            state.shows_errors = ctx.info_name in WRITING
 
     def set_key(ctx: click.Context, _param: click.Parameter, given: str | None) -> None:
         state = ctx.find_object(State)
@@ -107,8 +112,13 @@ def _key(state: State) -> "Key":
     chosen = state.config.redact_key_file if given is None else given
     if chosen == ONE_OFF_KEY:
         return random_key()
+    path = Path(chosen or usual_file().parent / KEY_FILE)
     with as_caller():
-        return key_of_file(Path(chosen or usual_file().parent / KEY_FILE))
+        is_new = not os.path.exists(path)  # noqa: PTH110 -- false, too, where it may not be looked for
+        key = key_of_file(path)
+    if is_new:
+        notify(_("rustnet: {path}: a new key of redaction").format(path=safe(str(path))))
+    return key
 
 
 @contextlib.contextmanager

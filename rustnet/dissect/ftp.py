@@ -10,7 +10,7 @@ import re
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
 from rustnet.dissect.framework.lines import ReplyParser, mechanism_name, stray_line, unknown
 from rustnet.dissect.framework.reading import text
-from rustnet.records import U16, FreeText, Ip, Port, Term, User, record
+from rustnet.records import U16, FilePath, FreeText, Ip, Port, Term, User, record
 
 _SECRET = frozenset({"PASS", "ACCT", "ADAT", "MIC", "CONF", "ENC"})
 _ALONE = frozenset(
@@ -57,7 +57,7 @@ class Ftp:
 
     command: Term | None = None
     """Command, upper case; NULL for the greeting and for a reply whose command was not seen."""
-    argument: FreeText | None = None
+    argument: FilePath | None = None
     """Argument of the command; NULL for secrets and for unknown commands."""
     user: User | None = None
     """User named by the last USER command."""

@@ -22,7 +22,7 @@ from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
-from rustnet.records import U64, FreeText, Identifier, Term, User, Word, record
+from rustnet.records import U64, FilePath, FreeText, Identifier, Term, User, Word, record
 
 _NAMES = (
     "CAPABILITY NOOP LOGOUT STARTTLS AUTHENTICATE LOGIN ENABLE SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE "
@@ -63,7 +63,7 @@ class Imap:
     """Command, upper case and without UID; NULL for a greeting and for a response whose command was not seen."""
     by_uid: bool = False
     """The command was prefixed by UID."""
-    argument: FreeText | None = None
+    argument: FilePath | None = None
     """Argument of the command; NULL if it may contain secrets or message content."""
     user: User | None = None
     """User who logs in, with LOGIN and AUTHENTICATE."""

@@ -31,7 +31,8 @@ ALWAYS = (
 )
 MOMENTS = "Moments are those of the original."
 SHIFTED = (
-    "Moments are shifted, all by the same span: the spans between them stay, and one event of known time reveals all."
+    "Moments are shifted, all by the same span: the spans between them stay, and one event of known time reveals all. "
+    "Times within texts (banners, replies, names of files) are not shifted."
 )
 PORTS = "Ports are those of the original."
 SERVICES = "Ports below 32768, and those of services, are those of the original."

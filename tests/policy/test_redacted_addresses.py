@@ -126,5 +126,12 @@ def test_only_the_range_is_known_of_an_address_in_it(address: str, kept: int) ->
 def test_hardware_addresses_are_a_permutation(number: int) -> None:
     replaced = ONE.hardware.replace(number)
     assert replaced != number
-    assert replaced >> 24 == number >> 24
+    local = number >> 40 & 3 == 2  # no vendor: only the bits that say so stay
+    assert replaced >> 40 == number >> 40
+    assert local or replaced >> 24 == number >> 24
     assert ONE.hardware.original(replaced) == number
+
+
+def test_addresses_without_a_vendor_keep_no_other_bits() -> None:
+    middle = {ONE.hardware.replace(0x4E5E92_000000 | last) >> 24 for last in range(4)}
+    assert 0x4E5E92 not in middle

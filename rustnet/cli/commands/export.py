@@ -81,6 +81,10 @@ def command(
         raise UsageError("nothing selected to export: give --redact, --format or --sidecar")
     if PACKETS in formats and redactor is None:
         raise UsageError("packets as they are: 'rustnet extract' writes them; -f pcapng is for --redact")
+    if PACKETS in formats and redactor is not None:
+        from rustnet.export.redacted_packets.writing import check_policy  # noqa: PLC0415 -- needed for this only
+
+        check_policy(redactor.policy)
     if spreadsheet and CSV not in formats:
         raise UsageError("--spreadsheet is for -f csv")
     if spreadsheet:

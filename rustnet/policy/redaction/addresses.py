@@ -176,6 +176,25 @@ def _tables(version: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, i
     return sorted(kept, key=lambda net: -net[1]), same
 
 
+class HardwareTree:
+    """A permutation of hardware addresses: that of each half, of a vendor or locally administered, within itself."""
+
+    def __init__(self, of_vendors: Tree, local: Tree) -> None:
+        self._of_vendors = of_vendors
+        self._local = local
+
+    def _tree(self, number: int) -> Tree:
+        return self._local if number >> 40 & 3 == 2 else self._of_vendors  # groups such as 33:33 stay groups
+
+    def replace(self, number: int) -> int:
+        """Replacement of a number of 48 bits."""
+        return self._tree(number).replace(number)
+
+    def original(self, replacement: int) -> int:
+        """Number that has this replacement."""
+        return self._tree(replacement).original(replacement)
+
+
 class Addresses:
     """Replacements of IPv4, IPv6 and hardware addresses under one key."""
 
@@ -186,9 +205,13 @@ class Addresses:
         self.v6 = Tree(self.pan, 128, *_tables(6))
 
     @cached_property
-    def hardware(self) -> Tree:
-        """Permutation of hardware addresses that keeps the vendor's 24 bits."""
-        return Tree(CryptoPan(self._hardware_key), 48, [], [], least=24)
+    def hardware(self) -> "HardwareTree":
+        """Permutation of hardware addresses that keeps the vendor's 24 bits; of those without one, the first 8.
+
+        Addresses that a machine gave itself have no vendor: all their bits but those that say so may be random.
+        """
+        pan = CryptoPan(self._hardware_key)
+        return HardwareTree(Tree(pan, 48, [], [], least=24), Tree(pan, 48, [], [], least=8))
 
     def number(self, number: int, *, back: bool = False) -> int:
         """Replacement, or original, of an address of 128 bits; an IPv4 address in it is replaced as such."""

@@ -33,6 +33,8 @@ SMALL = 999
 """Largest number of an identifier that stays: users of systems, and what is counted."""
 _OF_NUMBERS = (Method.KEEP, Method.PORT, Method.TTL, Method.SHIFT)
 """Methods of kinds of numbers and moments; a text in the place of one is replaced by what it is."""
+CLOCK_COLUMNS = ("ingested_at",)
+"""Columns with times of the computer that ran rustnet; under a shift they would show its span."""
 TTL_COLUMNS = frozenset(("src_ttl", "dst_ttl"))
 """Columns with times to live of IP packets."""
 _COUNTRY = re.compile(r"[A-Z]{2}")
@@ -89,6 +91,9 @@ class Redactor:
         if policy.numbers.ports:
             self._methods[Kind.PORT] = Method.PORT
         self._named: dict[tuple[Kind | None, str], Method] = {}
+        if self.moments.span_ns:
+            # When a file was read is close to when it is shared, and to when a live capture began.
+            self._named.update({(Kind.TIME, name): Method.HIDE for name in CLOCK_COLUMNS})
         if policy.kept.vendors:  # of the shipped table, for the part of the hardware address that stays
             self._named[Kind.SOFTWARE, "vendor"] = Method.KEEP
         if policy.numbers.ttl:

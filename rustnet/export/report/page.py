@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from rustnet import __version__
@@ -28,7 +29,7 @@ from rustnet.export.report.sections import (
 )
 from rustnet.export.report.source import Source
 from rustnet.export.report.words import words
-from rustnet.i18n import language
+from rustnet.i18n import _, language
 from rustnet.present.text import printable
 from rustnet.present.values import short_moment, timestamp_ns
 
@@ -49,6 +50,7 @@ class Subject:
     """What a report is about, and how it is shown."""
 
     title: str | None = None
+    """Shown as it is, also in a redacted report: it is written for the page."""
     filter: str = ""
     """Filter of flows; with a redactor, over what it shows."""
     since: int | None = None
@@ -108,7 +110,7 @@ def render(source: Source, subject: Subject, sections: Sequence[Section]) -> str
 
     return environment.get_template("page.html").render(
         language=language().replace("_", "-"),
-        title=summary.shown_title(subject.title, source),
+        title=subject.title or _("Network report"),
         session=source.name,
         version=__version__,
         written=None if subject.written is None else short_moment(int(subject.written.timestamp()) * 10**9),
@@ -118,7 +120,7 @@ def render(source: Source, subject: Subject, sections: Sequence[Section]) -> str
         redaction=_redaction(source),
         sections=sections,
         titles={section.name: section.title for section in sections},
-        w=words(),
+        w=SimpleNamespace(**words()),  # of a dict, `w.copy` would be its method
     )
 
 
@@ -146,10 +148,12 @@ def _digest(text: str) -> str:
 
 def _environment() -> "Environment":
     """Templates that escape every value, and write none of its control characters."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 -- 30 ms, only here
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined  # noqa: PLC0415 -- 30 ms, only here
     from markupsafe import Markup, escape  # noqa: PLC0415
 
     def shown(value: Any) -> Any:
+        if not isinstance(value, str | int | float | Undefined):
+            raise TypeError(f"a page has no place for a {type(value).__name__}")
         return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     def lines(text: str) -> Markup:

@@ -18,10 +18,12 @@ from rustnet.errors import RustnetError, UsageError
 from rustnet.export.report.blocks import Chart, Section, Table
 from rustnet.export.report.page import Subject, every_section, report
 from rustnet.export.report.scope import Scope, inline, literal
+from rustnet.export.report.sections.timeline import interval, typed
 from rustnet.export.report.source import Source
 from rustnet.policy.redaction import POLICIES, Redactor, key_of_passphrase
 from rustnet.query import catalogue
 from rustnet.query.session import Session
+from rustnet.query.values import duration
 from rustnet.records import Kind
 from tests.support.command_line import Run
 
@@ -189,7 +191,7 @@ UNION SELECT 'PATH', source FROM captures UNION SELECT 'DIGEST', sha256 FROM cap
 
 @pytest.mark.parametrize("policy", list(POLICIES))
 def test_redacted(sessions: dict[str, Path], policy: str) -> None:
-    """No original is left: addresses, names, users, paths, hashes, and what title, filter and commands name."""
+    """No original is left: addresses, names, users, paths, hashes, filter, commands. The title stays."""
     for name in ("web", "contested"):
         redactor = Redactor(key_of_passphrase("a passphrase of a test"), POLICIES[policy])
         with rustnet.open(sessions[name]) as session:
@@ -197,7 +199,7 @@ def test_redacted(sessions: dict[str, Path], policy: str) -> None:
             replaced = {value: redactor.value(kind, value) for kind, value in found}
             shown = redactor.value(Kind.ADDRESS, "192.0.2.80")  # a filter is typed over what is shown
             text = "protocol:tcp" if policy == "timing-only" else f"protocol:tcp ip:{shown}"
-            subject = Subject("Incident at www.shop.example of alice", text, redactor=redactor)
+            subject = Subject("Incident 17: <web> shop", text, redactor=redactor)
             page = report(session, subject)
         originals = {value for value, shown in replaced.items() if shown != value}
         originals -= set(replaced.values())  # another one's replacement, within the same special range
@@ -210,6 +212,7 @@ def test_redacted(sessions: dict[str, Path], policy: str) -> None:
         assert (text in body) == (policy == "share")  # the others replace numbers too, so that they show no filter
         assert "This report is redacted" in body
         assert f"policy {policy}" in body
+        assert "<h1>Incident 17: &lt;web&gt; shop</h1>" in body
 
 
 def test_language(sessions: dict[str, Path]) -> None:
@@ -248,6 +251,46 @@ def test_function(sessions: dict[str, Path], tmp_path: Path) -> None:
         rustnet.report(sessions["ssh"], sessions["web"])
     with pytest.raises(RustnetError):
         rustnet.report(sessions["ssh"], tmp_path / "no" / "r.html")
+
+
+@pytest.mark.parametrize("days", [10, 30 * 365])
+def test_long_sessions(sessions: dict[str, Path], tmp_path: Path, days: int) -> None:
+    """Packets of days and of years are counted in at most 120 intervals, whose lengths the statements hold."""
+    path = tmp_path / "long.duckdb"
+    path.write_bytes(sessions["ssh"].read_bytes())
+    with duckdb.connect(str(path)) as con:
+        con.execute(f"UPDATE packets SET ts = ts + to_days({days}) WHERE number > 5")
+        con.execute(f"UPDATE flows_ended SET ended_at = ended_at + to_days({days})")
+    with rustnet.open(path) as session:
+        page = report(session, Subject())
+        (traffic, new) = (table for name, table in tables(sections_of(session)) if name == "timeline")
+        assert traffic.statement is not None
+        assert len(session.sql(traffic.statement.sql)) >= len(traffic.rows)
+    assert 2 <= len(traffic.rows) <= 120
+    assert len(new.rows) == 1
+    assert f"({days}d" in page or f"({days} d" in page
+
+
+def test_intervals() -> None:
+    """At most 120, each of a length that can be typed, whatever the time between first and last packet."""
+    for exponent in range(3, 19):
+        for first, last in ((0, 10**exponent), (10**18, 10**18 + 3 * 10**exponent + 7)):
+            width = interval(first, last)
+            assert last // width - first // width < 120
+            assert duration(typed(width)).low == width
+
+
+def test_no_objects(sessions: dict[str, Path], reports: dict[str, Path]) -> None:
+    """A page has texts and no objects of the program, and is the same each time."""
+    for name, path in reports.items():
+        text = path.read_text("utf-8")
+        assert not re.search(r"built-in method|object at 0x|bound method|&lt;(function|class)", text), name
+    copies = re.findall(r'<button type="button" class="copy" hidden>([^<]*)<', reports["web"].read_text("utf-8"))
+    assert len(copies) > 20
+    assert set(copies) == {"Copy"}
+    for name in ("web", "contested"):
+        with rustnet.open(sessions[name]) as session:
+            assert report(session, Subject()) == reports[name].read_text("utf-8")
 
 
 def test_size_of_many_flows(sessions: dict[str, Path], tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from rustnet.export.report.source import Answer, Fields, Show, Source
 from rustnet.i18n import _, ngettext
 from rustnet.present.text import safe
 from rustnet.present.values import bit_rate, duration, humanised, percent, short_moment
-from rustnet.records import Kind
 
 MOST_FINDINGS = 40
 _ORDER = ("bad", "warn", "fact", "good")
@@ -123,8 +122,3 @@ def _figures(whole: Fields) -> list[Fact]:
         if last > first:
             facts.append(Fact(_("mean rate"), bit_rate(whole["bytes"] * 8e9 / (last - first))))
     return facts
-
-
-def shown_title(title: str | None, source: Source) -> str:
-    """The report's title as it may be shown."""
-    return str(source.value(Kind.FREE_TEXT, title)) if title else _("Network report")

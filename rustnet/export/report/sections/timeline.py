@@ -11,6 +11,8 @@ INTERVALS = 120
 """Most intervals of a chart."""
 MOST_ROWS = 20_000
 """Rows of a chart's data: intervals and applications."""
+DAY = 86_400 * 10**9
+"""Nanoseconds of a day."""
 OTHER = "…"
 """Name of all applications after the busiest ones, in the statements below."""
 
@@ -65,7 +67,12 @@ def interval(first: int, last: int) -> int:
     for step in _STEPS:
         if last // step - first // step < INTERVALS:
             return int(step)
-    return (last - first) // (INTERVALS - 1) + 1
+    return DAY * ((last - first) // (DAY * (INTERVALS - 1)) + 1)
+
+
+def typed(width: int) -> str:
+    """Length of an interval as the value of a query's parameter."""
+    return f"{width}ns" if width % 10**9 else f"{width // 10**9}s"
 
 
 def section(source: Source, first: int | None, last: int | None) -> Section:
@@ -75,7 +82,7 @@ def section(source: Source, first: int | None, last: int | None) -> Section:
         part.absent(_("There are no packets to count."))
         return part
     width = interval(first, last)
-    given = f"{width}ns"
+    given = typed(width)
     traffic = source.own(_TRAFFIC, MOST_ROWS, interval=given)
     part.add(_chart(traffic, "bytes", width, _("Traffic over time by application")))
     part.add(

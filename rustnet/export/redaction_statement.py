@@ -44,6 +44,11 @@ NAMES = "Structure of names stays: how many labels, components or words they hav
 COMMON = (
     "What very many systems have in common stays: last labels of names, well-known software, accounts and directories."
 )
+RANDOM = "random, for this export alone"
+JOINED = "exports of the same policy and fingerprint have the same replacements and can be joined"
+LEFT_OUT = "tables that say nothing under the policy; tables and columns that are unknown are counted"
+SENTENCES = (*ALWAYS, MOMENTS, SHIFTED, PORTS, SERVICES, PREFIXES, NAMES, COMMON, RANDOM, JOINED, LEFT_OUT)
+"""All that it may say in sentences."""
 
 
 def write(
@@ -55,16 +60,16 @@ def write(
         "tool": f"rustnet {__version__}",
         "policy": described(redactor),
         "key": {
-            "source": "file" if key_file else "random, for this export alone",
+            "source": "file" if key_file else RANDOM,
             "fingerprint": fingerprint(redactor),
-            "meaning": "exports of the same policy and fingerprint have the same replacements and can be joined",
+            "meaning": JOINED,
         },
         "done": done(copied),
         "columns": _columns(copied),
         "left_out": {
             "tables": copied.hidden,
             "unknown": len(copied.left_out),
-            "meaning": "tables that say nothing under the policy; tables and columns that are unknown are counted",
+            "meaning": LEFT_OUT,
         },
         "packets": dict(packets),
         "not_protected": not_protected(redactor.policy),

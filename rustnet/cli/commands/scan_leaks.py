@@ -29,8 +29,9 @@ LISTED = 100
         "one.\n\n\b\n"
         "  rustnet scan-leaks s.duckdb shared\n"
         "  rustnet scan-leaks s.duckdb theirs --redact strict --json\n\n"
-        "An address of the session may also be the replacement of another one. With the key of the export that is "
-        "known; without it, such addresses are listed as undecided. docs/leak-scan.md has the rules."
+        "An address of the session may also be the replacement of another one. Tables with the rows of the session "
+        "decide; elsewhere, and without the key of the export, it is listed as undecided. docs/leak-scan.md has the "
+        "rules."
     )
 )
 @whole_session_argument

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from rustnet.errors import InputError, RustnetError
 from rustnet.export.field_names import without_field_names
-from rustnet.export.leaks import sought
+from rustnet.export.leaks import described, sought
 from rustnet.export.leaks.captures import scan_capture
 from rustnet.export.leaks.findings import Findings, Step
 from rustnet.export.leaks.searching import Hit, Searcher, Verdict
@@ -32,6 +32,8 @@ TEXTS = frozenset(
 )
 PROSE = frozenset(("schema.json", "redaction.json", "manifest.json"))
 """Files with sentences of the program's documentation."""
+MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
+"""A file that is looked through, and its signature, which is random but for the words of its format."""
 OWN_FIELDS = frozenset(("eve.json", "http.har", "ecs.jsonl"))
 """Files whose fields have names that are words as originals have them."""
 _DATABASE = b"DUCK"
@@ -79,6 +81,8 @@ class FolderScan:
                 self.findings.unread.append((name, _("a link")))
                 return
             ending = Path(bare).suffix.lower()
+            if name == SIGNATURE and _is_signature(path):
+                return
             if ending in (".gz", ".zst"):
                 self._packed(path, name, bare)
                 return
@@ -165,8 +169,11 @@ class FolderScan:
         if runs:
             hits |= {Hit(hit.kind, "UTF-16", hit.text, hit.verdict) for hit in self.searcher.text(runs)} - seen
         seen |= hits
-        if Path(name).name in PROSE or name.endswith(".html"):
-            hits = {hit for hit in hits if hit.form != "text" or hit.text not in sought.described_words()}
+        prose = Path(name).name in PROSE
+        if prose or name.endswith(".html"):
+            hits = {hit for hit in hits if hit.form != "text" or not described.is_described(hit.text)}
+        if prose:
+            hits = {hit for hit in hits if hit.form != "text" or not described.is_within_described(hit.text)}
         lines: list[str] | None = None
         for hit in sorted(hits, key=lambda each: each.text):
             if lines is None:
@@ -225,6 +232,20 @@ def _files(folder: Path) -> Iterator[Path]:
             yield from _files(path)
         else:
             yield path
+
+
+def _is_signature(path: Path) -> bool:
+    """Whether a file is a valid signature of the manifest next to it, and nothing else."""
+    from rustnet.export.signatures import MAX_SIGNATURE, SignatureError, signer_of  # noqa: PLC0415 -- for manifests
+
+    manifest = path.with_name(MANIFEST)
+    if path.stat().st_size > MAX_SIGNATURE or manifest.is_symlink() or not manifest.is_file():
+        return False
+    try:
+        signer_of(manifest.read_bytes(), path.read_bytes())
+    except SignatureError:
+        return False
+    return True
 
 
 def _is_database(path: Path) -> bool:

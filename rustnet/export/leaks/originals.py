@@ -21,6 +21,8 @@ MOST = 20_000_000
 """Most texts that are looked for; a session with more is searched for the first ones, which the result states."""
 LEAST_BYTES = 4
 """Least different bytes of what is looked for as bytes: zeros are common."""
+LONGEST_PHRASES = 128
+"""Characters of a value that stays whose phrases are not looked for."""
 KINDS = tuple(Kind)
 _BATCH = 20_000
 
@@ -47,6 +49,8 @@ class Originals:
         self.words, self.phrases, self.allowed = HashSet(), HashSet(), HashSet()
         self.whole, self.replaced = HashSet(), HashSet()
         """Values with their kind, and their replacements."""
+        self.allowed_phrases = HashSet()
+        """Phrases of values that stay, such as vendors of network cards."""
         self.networks: set[int] = set()
         """Replacements of networks, whose numbers are not those of addresses."""
         self.texts, self.raw, self.cards = Windows(8), Windows(8), Windows(6)
@@ -78,6 +82,8 @@ class Originals:
         replacement = str(self.redactor.value(kind, text, name, table=table))
         if replacement == text:
             self._allow(text)
+            for phrase in sought.phrases_of(text[:LONGEST_PHRASES]):
+                self.allowed_phrases.add(hash(phrase))
             return
         self.count += 1
         if Part.ADDRESSES in part and self._add_addresses(at, text.lower()) and "/" in text:
@@ -162,10 +168,12 @@ class Originals:
                     self.raw.add(pair, _NUMBERS[Kind.ADDRESS])
 
     def seal(self) -> None:
-        """Sort everything, and leave out words that are also in values that stay."""
+        """Sort everything, and leave out words and phrases that are also in values that stay."""
         self.allowed.seal()
         self.words.seal(self.allowed)
-        for each in (self.v4, self.v6, self.hardware, self.phrases, self.whole, self.replaced):
+        self.allowed_phrases.seal()
+        self.phrases.seal(self.allowed_phrases)
+        for each in (self.v4, self.v6, self.hardware, self.whole, self.replaced):
             each.seal()
         for windows in (self.texts, self.raw, self.cards):
             windows.seal()

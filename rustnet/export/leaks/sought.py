@@ -16,9 +16,7 @@ import rustnet.export
 from rustnet import i18n
 from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.pseudonyms import PSEUDONYM
-from rustnet.records import Kind, field_docs, kind_docs, table_name
-from rustnet.store.meanings import about_table, protocol_tables, text_of, unrecorded
-from rustnet.store.schema import all_tables
+from rustnet.records import Kind
 
 
 class Part(enum.Flag):
@@ -157,17 +155,6 @@ def _words_of_module(file: Path) -> set[str]:
 
 
 @functools.cache
-def described_words() -> frozenset[str]:
-    """Words of the descriptions of kinds, tables and columns."""
-    texts = list(kind_docs().values())
-    for table, columns in unrecorded().items():
-        texts += [about_table(table), *(text_of(table, column) for column in columns)]
-    for cls, _leading in all_tables(protocol_tables()):
-        texts += [about_table(table_name(cls)), *field_docs(cls).values()]
-    return frozenset(words_of(" ".join(texts)))
-
-
-@functools.cache
 def common_words() -> frozenset[str]:
     """Words that a policy may keep because very many systems have them."""
     words: set[str] = set()
@@ -209,6 +196,11 @@ def phrase_of(text: str) -> tuple[str, ...]:
     words = tuple(_PIECE.findall(text.lower())[:PHRASE])
     with_letters = sum(len(word) > 2 and not word.isdigit() for word in words)
     return words if with_letters > 1 and sum(map(len, words)) >= SHORTEST_ANYWHERE else ()
+
+
+def pieces_of(text: str) -> list[str]:
+    """Words of a text in their order, without hyphens."""
+    return _PIECE.findall(text.lower())
 
 
 def phrases_of(text: str) -> set[tuple[str, ...]]:

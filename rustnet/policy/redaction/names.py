@@ -85,7 +85,7 @@ class Names:
         if match is None or bool(match["open"]) != bool(match["close"]):
             return ""
         try:
-            address = ip_address(match["address"])
+            address = ip_address(_without_zeros(match["address"]))
         except ValueError:
             return ""
         replaced = self.addresses.address(address, back=back)
@@ -301,6 +301,11 @@ class Names:
     def identifier(self, text: str) -> str:
         """Replace an identifier."""
         return self.pseudonyms.of(IDENTIFIER, text) if text else text
+
+
+def _without_zeros(address: str) -> str:
+    """An IPv4 address without zeros before its numbers, with which some programs write it; others as they are."""
+    return ".".join(str(int(part)) for part in address.split(".")) if _PLAIN_V4.fullmatch(address) else address
 
 
 def _host_bits(length: str, most: int) -> int | None:

@@ -31,7 +31,9 @@ HOST_LABELS = _words("""
     relay remote root router search secure server sftp shop sip sites smtp sso stage staging static stats status
     storage support svc test time update updates upload uploads video voip vpn web webmail wiki wpad ws www xmpp
 """)
-HOST_NAMES = _words("* localhost ip6-localhost broadcasthost wpad isatap workgroup mshome __msbrowse__")
+HOST_NAMES = _words("* localhost ip6-localhost broadcasthost wpad isatap workgroup mshome __msbrowse__") | {
+    "\1\2__msbrowse__\2"
+}
 """Names of one label."""
 ACCOUNTS = _words("""
     - ? _chrony adm admin administrator anonymous apache authority avahi backup bin changepw cifs cron daemon dbus
@@ -139,6 +141,10 @@ TERMS |= _words("""
     hq-interop http%2f1.1 imap irc managesieve mqtt netconf nntp ntske pop3 postgresql radius sip smb smtp
     stun.nat-discovery stun.turn sunrpc tds webrtc xmpp-client xmpp-server
 """)  # names of protocols that TLS negotiates (ALPN), which redacted packets keep too
+TERMS |= _words("""
+    admin away bad bye cap clnt done getacl host ison join kick kill lang lhlo links lusers motd names nick no notice
+    oper part pong preauth privmsg time topic unselect userhost who whois whowas xcwd xmkd xpwd xrmd
+""")  # commands and answers of mail, FTP and IRC, which redacted packets keep too
 TEXT = _words("""
     -all ?all a aaaa abort aborted about accept accepted access account ack acknowledged action active activity add
     added address addresses administered after again all allowed alpn already an and announced anonymous another answer

@@ -14,7 +14,7 @@ import duckdb
 import pytest
 import zstandard
 
-from rustnet.export import redacted_session
+from rustnet.export import redacted_session, signatures
 from rustnet.export.leaks import Findings, examine, findings
 from rustnet.export.leaks.sought import SOUGHT
 from rustnet.policy.redaction import POLICIES, Redactor, key_of_passphrase
@@ -270,3 +270,64 @@ def test_samples(name: str, policy: str, tmp_path: Path) -> None:
         (tmp_path / "out" / "copy.pcap").unlink()
         places = {leak.place for leak in examine(reader, tmp_path / "out", redactor, known_key=False).leaks}
         assert {"flows_ended.src_ip", "dns.query"} <= places
+
+
+KEPT, SYSTEM = "Apple, Inc.", "Apple Inc"
+DOCUMENTED = ("organisation", "enterprises", "192.0.2.1", "renumbered")
+"""Words, parts of words, and an address that the program's own descriptions have."""
+
+
+@pytest.fixture(scope="module")
+def own_words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A session whose originals are also words of vendors, and of the program's descriptions."""
+    path = tmp_path_factory.mktemp("words") / "s.duckdb"
+    filled.write_filled(path)
+    with duckdb.connect(str(path)) as con:
+        con.execute(f"UPDATE flows_ended SET dst_as_name = '{SYSTEM}' WHERE rowid = 0")
+        con.execute("UPDATE flows_ended SET dst_as_name = 'Cisco Security' WHERE rowid = 1")
+        con.execute(f"UPDATE host_facts SET value = '{KEPT}', fact = 'vendor', source = 'ieee' WHERE rowid = 0")
+        for row, word in enumerate(DOCUMENTED[:3]):
+            con.execute(f"UPDATE names SET name = '{word}' WHERE rowid = {row}")
+        con.execute(f"UPDATE processes SET username = '{USER}' WHERE rowid = 0")
+    with open_session(path) as reader:
+        yield reader
+
+
+def test_vendors_stay(own_words: Session, redactor: Redactor, tmp_path: Path) -> None:
+    """The name of an autonomous system that is also a vendor's is no leak; another one is."""
+    (tmp_path / "x.log").write_text(f"{KEPT}\nsent by cisco security today\n")
+    assert {leak.value for leak in examine(own_words, tmp_path, redactor).leaks} == {"cisco security"}
+
+
+@pytest.mark.parametrize("name", ["redaction.json", "schema.json"])
+def test_descriptions(name: str, own_words: Session, redactor: Redactor, tmp_path: Path) -> None:
+    """Words of the program's own descriptions are no leaks in the files that have them, other words are."""
+    (tmp_path / name).write_text(json.dumps({"meaning": ["organisations", "enterpriseSpecific", "192.0.2.1"]}))
+    assert examine(own_words, tmp_path, redactor).leaks == []
+    (tmp_path / name).write_text(json.dumps({"meaning": ["organisations", f"of {USER}"]}))
+    assert {leak.value for leak in examine(own_words, tmp_path, redactor).leaks} == {USER}
+    (tmp_path / name).unlink()
+    (tmp_path / "x.log").write_text("organisation\n192.0.2.1\n")
+    assert {leak.value for leak in examine(own_words, tmp_path, redactor).leaks} == {"organisation", "192.0.2.1"}
+
+
+def test_signature(looked: Callable[[Path], Findings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A valid signature is not searched; what else has its name is."""
+    monkeypatch.setattr(signatures, "NAMESPACE", USER.encode())
+    key = signatures.SigningKey.of_file(tmp_path / "key")
+    (tmp_path / "out").mkdir()
+    manifest, signature = tmp_path / "out" / "manifest.json", tmp_path / "out" / "manifest.json.sig"
+    manifest.write_text("{}")
+    signature.write_bytes(key.sign(b"{}"))
+    assert looked(tmp_path / "out").leaks == []
+    manifest.write_text("{ }")
+    assert {leak.file for leak in looked(tmp_path / "out").leaks} == {"manifest.json.sig"}
+
+
+@pytest.mark.parametrize("written", ["192.168.001.005", "at 192.168.001.005:80", "v192.168.001.005"])
+def test_addresses_with_zeros(written: str, redactor: Redactor) -> None:
+    """An address with zeros before its numbers is replaced in texts, as the same one without them."""
+    shown = redactor.value(Kind.FREE_TEXT, written)
+    assert "168.001" not in shown
+    if not written.startswith("v"):
+        assert redactor.value(Kind.ADDRESS, "192.168.1.5") in shown

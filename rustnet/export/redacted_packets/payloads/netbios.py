@@ -41,7 +41,7 @@ def write_stream(page: Page, context: PayloadContext) -> None:
 
 def plain_name(raw: bytes, context: PayloadContext) -> bytes:
     """Replacement of a name's 15 characters."""
-    if raw.startswith(_BROWSE) or not raw.strip(b" \0"):
+    if not raw.strip(b" \0") or (raw.startswith(_BROWSE) and context.redactor.policy.kept.words):
         return raw
     end = len(raw.rstrip(b" \0"))
     text = raw[:end].decode("latin-1")

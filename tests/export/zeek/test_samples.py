@@ -16,7 +16,7 @@ from tests.support.sessions import replay
 CAPTURES = sorted(path for path in SAMPLES.iterdir() if path.name.endswith((".pcap", ".pcapng", ".pcap.zst")))
 BELOW_IP = {"arp", "lldp", "cdp", "lacp", "stp"}
 NUMBERS = {"tcp": 6, "udp": 17, "icmp": 1, "icmpv6": 58, "sctp": 132, "gre": 47, "igmp": 2}
-SERVICES = {"tls": "ssl", "icmp": None, "icmpv6": None, "ipsec": None}
+SERVICES = {"tls": "ssl", "icmp": None, "icmpv6": None, "ipsec": None, "tftp": None}  # None: Zeek has no such service
 """Zeek's names of services, where they are not the session's."""
 REPLIES = {8: 0, 0: 8, 128: 129, 129: 128, 133: 134, 135: 136, 136: 135, 134: 133}
 

@@ -145,10 +145,10 @@ JOINS = {
 }
 
 
-USUAL = ("web.pcap", "network.pcapng")
-"""Samples that are always tried under every policy; the others under one, and under all with ``-m slow``."""
+USUAL = ("web.pcap", "network.pcapng", "ssh.pcap")
+"""Samples that are always tried under every policy; the others with ``-m slow``."""
 TRIED = [
-    pytest.param(capture, policy, marks=() if policy == "share" or capture.name in USUAL else pytest.mark.slow)
+    pytest.param(capture, policy, marks=() if capture.name in USUAL else pytest.mark.slow)
     for capture in SAMPLES
     for policy in POLICIES
 ]
@@ -300,7 +300,9 @@ class Reading(Session):
         self._file.close()
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize(
+    "policy", [pytest.param(name, marks=() if name == "share" else pytest.mark.slow) for name in POLICIES]
+)
 def test_what_is_read_by_statements_gives_the_same_session(full: Path, tmp_path: Path, policy: str) -> None:
     redacted(full, tmp_path / "file.duckdb", policy)
     with Reading(full) as session:

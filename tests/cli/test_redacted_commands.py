@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from rustnet.cli.main import COMMANDS, main
+from rustnet.cli.redaction_options import KEY_FILE
 from rustnet.dissect.registry import tables
 from rustnet.policy.redaction import POLICIES
+from rustnet.private_files import create_private
 from rustnet.records import Kind
 from rustnet.store.meanings import kind_of
 from rustnet.store.schema import VIEWS, existing_columns
@@ -82,7 +84,9 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def _own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Always the same key, so that no mark occurs in a replacement by chance."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    create_private(tmp_path / "settings" / "rustnet" / KEY_FILE, f"redaction key of rustnet\n{'5a' * 32}\n".encode())
 
 
 READING: dict[str, list[list[str]]] = {

@@ -44,6 +44,7 @@ SELECT local_ip, remote_ip, count(*) AS flows, count(rtt_ms) AS rtt_flows, round
     sum(src_missed_bytes + dst_missed_bytes)::BIGINT AS missed_bytes,
     sum(src_payload + dst_payload)::BIGINT AS payload_bytes,
     CASE WHEN rtt_flows = 0 THEN 'no round-trip time can be seen'
+        WHEN rtt_flows = 1 THEN 'percentiles over 1 flow only'
         WHEN rtt_flows < 20 THEN format('percentiles over {} flows only', rtt_flows) END AS note,
     min(started_at) AS first_seen, max(ended_at) AS last_seen
 FROM sided SEMI JOIN largest USING (local_ip, remote_ip)

@@ -228,7 +228,7 @@ def test_path_quality(tmp_path: File) -> None:
     data = sum(1 for packet in made.packets if packet.wire > 1_000)
     assert row["sent_again_percent"] == pytest.approx(100 * made.retransmitted / data, rel=0.1)
     assert row["received_again_percent"] == 0
-    assert row["note"] == "percentiles over 1 flows only"
+    assert row["note"] == "percentiles over 1 flow only"
     assert ask(tmp_path / "s.duckdb", "path-quality", host="192.0.2.1") == []
 
 

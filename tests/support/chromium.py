@@ -129,6 +129,19 @@ class Page:
             await self._task
 
 
+async def _debugger(process: asyncio.subprocess.Process, client: aiohttp.ClientSession) -> str:
+    """Address of the tab's DevTools."""
+    assert process.stderr is not None
+    port = ""
+    while not port:
+        line = (await process.stderr.readline()).decode("utf-8", "replace")
+        assert line, "the web browser ended"
+        port = "".join(re.findall(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line))
+    async with client.get(f"http://127.0.0.1:{port}/json/list") as answer:
+        (target,) = [each for each in await answer.json() if each["type"] == "page"]
+    return str(target["webSocketDebuggerUrl"])
+
+
 @contextlib.asynccontextmanager
 async def chromium(profile: Path) -> AsyncIterator[Page]:
     """Start it with an empty profile, and yield its tab."""
@@ -138,21 +151,15 @@ async def chromium(profile: Path) -> AsyncIterator[Page]:
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     try:
-        async with asyncio.timeout(SECONDS), aiohttp.ClientSession() as client:
-            assert process.stderr is not None
-            port = ""
-            while not port:
-                line = (await process.stderr.readline()).decode("utf-8", "replace")
-                assert line, "the web browser ended"
-                port = "".join(re.findall(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/", line))
-            async with client.get(f"http://127.0.0.1:{port}/json/list") as answer:
-                (target,) = [each for each in await answer.json() if each["type"] == "page"]
-            async with client.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as connection:
+        async with aiohttp.ClientSession() as client:
+            async with asyncio.timeout(SECONDS):
+                connection = await client.ws_connect(await _debugger(process, client), max_msg_size=0)
                 page = Page(connection)
                 for domain in ("Network", "Page", "Runtime", "Log"):
                     await page.ask(f"{domain}.enable")
-                yield page
-                await page.close()
+            yield page
+            await page.close()
+            await connection.close()
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, 9)

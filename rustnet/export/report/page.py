@@ -120,6 +120,7 @@ def render(source: Source, subject: Subject, sections: Sequence[Section]) -> str
         redaction=_redaction(source),
         sections=sections,
         titles={section.name: section.title for section in sections},
+        prefixes=not source.hides_addresses,
         w=SimpleNamespace(**words()),  # of a dict, `w.copy` would be its method
     )
 

@@ -4,13 +4,14 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from rustnet.export.report.blocks import Column, Statement, Table
 from rustnet.export.report.cells import NUMBERS, Cell, Form, cell
 from rustnet.export.report.scope import Scope, hides_numbers, inline
 from rustnet.i18n import _
-from rustnet.policy.redaction import REDACTED
+from rustnet.policy.redaction import POLICIES, REDACTED, Method
 from rustnet.present.text import printable
 from rustnet.query import catalogue
 from rustnet.query.catalogue import SavedQuery
@@ -30,6 +31,9 @@ COUNT_SECONDS = 2.0
 
 ONLY_IF_TRUE = frozenset({"guessed"})
 """Columns that are left out where no row has them."""
+
+COUNTS_OF_ADDRESSES = frozenset({"addresses", "clients", "peers", "servers", "source_ips", "sources"})
+"""Columns that count addresses, and are left out where a session has none because they were hidden."""
 
 Fields = dict[str, Any]
 
@@ -59,6 +63,8 @@ class Answer:
     total: int | None
     """Number of all rows; None: there are more, and counting them would take too long."""
     statement: Statement
+    uncounted: frozenset[str] = frozenset()
+    """Columns whose zeros are no counts."""
 
     def __bool__(self) -> bool:
         """Whether there is a row."""
@@ -88,7 +94,8 @@ class Answer:
         """Whether any row has a value of a column."""
         if name in ONLY_IF_TRUE:
             return any(row[name] is True for row in self.rows)
-        return any(row[name] not in (None, "", []) for row in self.rows)
+        nothing: tuple[Any, ...] = (None, "", [], 0) if name in self.uncounted else (None, "", [])
+        return any(row[name] not in nothing for row in self.rows)
 
     def _is_number(self, show: Show, kinds: Mapping[str, Kind | None]) -> bool:
         values = (row[show.name] for row in self.rows)
@@ -138,6 +145,16 @@ class Source:
         """A value as it may be shown."""
         return value if self.redactor is None else self.redactor.value(kind, value, name)
 
+    @cached_property
+    def hides_addresses(self) -> bool:
+        """Whether addresses are hidden: by the policy of the report, or of the session."""
+        from rustnet.query.redaction_mark import redaction_of  # noqa: PLC0415 -- only then
+
+        policies = [each.policy for each in (self.redactor, getattr(self.session, "redactor", None)) if each]
+        mark = redaction_of(self.session)
+        policies += [POLICIES[name] for name in (mark.policy.split(",") if mark else ()) if name in POLICIES]
+        return any(policy.methods.get(Kind.ADDRESS) is Method.HIDE for policy in policies)
+
     def _filter(self) -> str:
         if self.redactor is None:
             return self.scope.text
@@ -184,6 +201,7 @@ class Source:
         return Answer(
             columns, kinds, [self._row(columns, kinds, types, row) for row in fetched], total,
             self._statement(saved, shown, shipped=shipped),
+            COUNTS_OF_ADDRESSES if self.hides_addresses else frozenset(),
         )  # fmt: skip
 
     def _stream(self, saved: SavedQuery, given: Mapping[str, str], seconds: float | None = None) -> RowStream:

@@ -27,10 +27,12 @@ def words() -> dict[str, str]:
         "light": _("Light"),
         "not_protected": _(
             "It does not protect times, sizes, numbers of packets, ports and the order of events: somebody who "
-            "recorded the same traffic, or knows when something happened, can recognise it. Prefixes show which "
-            "addresses are neighbours, and the same replacement shows that two values are the same."
+            "recorded the same traffic, or knows when something happened, can recognise it."
         ),
         "of_rows": _("{n} of {total} rows"),
+        "prefixes": _(
+            "Prefixes show which addresses are neighbours, and the same replacement shows that two values are the same."
+        ),
         "print_note": _("The SQL of every table is in the page itself, below the table; printing leaves it out."),
         "redacted": _("This report is redacted"),
         "redacted_by": _("Identifying values are replaced by the policy {policy}."),

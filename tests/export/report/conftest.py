@@ -1,5 +1,6 @@
 """Sessions of all samples, and their reports as files."""
 
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,31 +11,49 @@ from tests.support.command_line import Run
 from tests.support.paths import SAMPLES
 from tests.support.sessions import replay
 
-CAPTURES = sorted(path for path in SAMPLES.iterdir() if path.name.endswith((".pcap", ".pcapng", ".pcap.zst")))
+CAPTURES = {
+    path.name.partition(".")[0]: path
+    for path in sorted(SAMPLES.iterdir())
+    if path.name.endswith((".pcap", ".pcapng", ".pcap.zst"))
+}
+
+
+class Made(Mapping[str, Path]):
+    """Files by the names of the samples, each made when it is first wanted."""
+
+    def __init__(self, folder: Path, ending: str, make: Callable[[str, Path], None]) -> None:
+        self._folder, self._ending, self._make = folder, ending, make
+
+    def __getitem__(self, name: str) -> Path:
+        path = self._folder / f"{name}{self._ending}"
+        if not path.exists():
+            self._make(name, path)
+        return path
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(CAPTURES)
+
+    def __len__(self) -> int:
+        return len(CAPTURES)
 
 
 @pytest.fixture(scope="session")
-def sessions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def sessions(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """A session of each sample with its sidecar, by the sample's name."""
-    folder = tmp_path_factory.mktemp("sessions")
-    made = {}
-    for capture in CAPTURES:
-        name = capture.name.partition(".")[0]
-        made[name] = folder / f"{name}.duckdb"
-        replay(made[name], capture).con.close()
-    return made
+    return Made(
+        tmp_path_factory.mktemp("sessions"), ".duckdb", lambda name, path: replay(path, CAPTURES[name]).con.close()
+    )
 
 
 @pytest.fixture(scope="session")
-def reports(sessions: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def reports(sessions: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     """The report of each sample."""
-    folder = tmp_path_factory.mktemp("reports")
-    made = {}
-    for name, path in sessions.items():
-        with rustnet.open(path) as session:
-            made[name] = folder / f"{name}.html"
-            made[name].write_text(report(session, Subject()), "utf-8")
-    return made
+
+    def make(name: str, path: Path) -> None:
+        with rustnet.open(sessions[name]) as session:
+            path.write_text(report(session, Subject()), "utf-8")
+
+    return Made(tmp_path_factory.mktemp("reports"), ".html", make)
 
 
 @pytest.fixture

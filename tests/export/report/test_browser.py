@@ -3,7 +3,7 @@
 import asyncio
 import importlib.resources
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +30,27 @@ SHAPE = """(count => ({
 CLEAN = {"hacked": None, "scripts": 1, "loaded": 0, "handlers": 0, "links": 0}
 
 
-def browse(folder: Path, work: Callable[[Page], Awaitable[None]]) -> None:
-    """Do ``work`` in a browser."""
+Browse = Callable[[Callable[[Page], Coroutine[Any, Any, None]]], None]
 
-    async def done() -> None:
-        async with chromium(folder / "profile") as page:
-            await work(page)
 
-    asyncio.run(done())
+@pytest.fixture(scope="module")
+def browse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browse]:
+    """Do something in the one browser of all tests."""
+    with asyncio.Runner() as runner:
+        browser = chromium(tmp_path_factory.mktemp("browser") / "profile")
+        page = runner.run(browser.__aenter__())
+
+        def done(work: Callable[[Page], Coroutine[Any, Any, None]]) -> None:
+            page.messages.clear()
+            runner.run(work(page))
+
+        yield done
+        runner.run(browser.__aexit__(None, None, None))
 
 
 async def shape(page: Page, path: Path) -> dict[str, Any]:
     """Load a report; checks that it asks for nothing else and complains of nothing."""
+    assert not re.search(r"built-in method|bound method|object at 0x", path.read_text("utf-8"))
     page.requested.clear()
     await page.load(path.as_uri())
     found: dict[str, Any] = await page.evaluate(SHAPE)
@@ -53,21 +62,20 @@ async def shape(page: Page, path: Path) -> dict[str, Any]:
     return found
 
 
-def test_every_sample(reports: dict[str, Path], tmp_path: Path) -> None:
-    """At both widths and in both colour schemes."""
+def test_every_sample(reports: Mapping[str, Path], browse: Browse) -> None:
+    """At both widths and in both colour schemes, one of each."""
     assert len(reports) >= 12
 
     async def work(page: Page) -> None:
-        for width in (1280, 390):
-            for scheme in ("light", "dark"):
-                await page.view(width, scheme=scheme)
-                for path in reports.values():
-                    assert await shape(page, path) == CLEAN
+        for width, scheme in ((1280, "light"), (390, "dark")):
+            await page.view(width, scheme=scheme)
+            for path in reports.values():
+                assert await shape(page, path) == CLEAN
 
-    browse(tmp_path, work)
+    browse(work)
 
 
-def test_accessible(reports: dict[str, Path], tmp_path: Path) -> None:
+def test_accessible(reports: Mapping[str, Path], browse: Browse) -> None:
     """Axe has no serious finding: names, roles, order of headings, contrast in both schemes."""
     axe = importlib.resources.files("axe_core_python").joinpath("axe.min.js").read_text("utf-8")
 
@@ -82,10 +90,10 @@ def test_accessible(reports: dict[str, Path], tmp_path: Path) -> None:
             faults = [f"{name}: {v['id']}: {v['nodes'][0]['html'][:200]}" for v in found[1]]
             assert faults == []
 
-    browse(tmp_path, work)
+    browse(work)
 
 
-def test_hostile_texts_stay_texts(sessions: dict[str, Path], tmp_path: Path) -> None:
+def test_hostile_texts_stay_texts(sessions: Mapping[str, Path], tmp_path: Path, browse: Browse) -> None:
     """In every text column of every table, all at once and in turns."""
     pages: list[Path] = []
     for turn, everywhere in ((0, False), (5, False), (9, True)):
@@ -112,10 +120,10 @@ def test_hostile_texts_stay_texts(sessions: dict[str, Path], tmp_path: Path) -> 
                 )
                 assert await page.evaluate("window.hacked ?? null") is None
 
-    browse(tmp_path, work)
+    browse(work)
 
 
-def test_tables_sort_and_filter(reports: dict[str, Path], tmp_path: Path) -> None:
+def test_tables_sort_and_filter(reports: Mapping[str, Path], browse: Browse) -> None:
     """By the exact values, and by every word that is typed."""
     column = "[...t.tBodies[0].rows].map(r => r.cells[{at}].dataset.v ?? r.cells[{at}].firstChild.textContent)"
     find = (
@@ -147,10 +155,10 @@ def test_tables_sort_and_filter(reports: dict[str, Path], tmp_path: Path) -> Non
         )
         assert shown == [[True, True], "2 of 20 rows"]
 
-    browse(tmp_path, work)
+    browse(work)
 
 
-def test_charts_by_keyboard_and_theme(reports: dict[str, Path], tmp_path: Path) -> None:
+def test_charts_by_keyboard_and_theme(reports: Mapping[str, Path], browse: Browse) -> None:
     """The course can be read with the keyboard, series can be hidden, and the scheme can be changed."""
 
     async def work(page: Page) -> None:
@@ -174,10 +182,10 @@ def test_charts_by_keyboard_and_theme(reports: dict[str, Path], tmp_path: Path) 
         assert await page.evaluate(colour) == "rgb(20, 23, 27)"
         assert page.messages == []
 
-    browse(tmp_path, work)
+    browse(work)
 
 
-def test_prints_whole(reports: dict[str, Path], tmp_path: Path) -> None:
+def test_prints_whole(reports: Mapping[str, Path], browse: Browse) -> None:
     """On A4 no table is wider than the paper, and nothing for screens alone is printed."""
 
     async def work(page: Page) -> None:
@@ -200,10 +208,10 @@ def test_prints_whole(reports: dict[str, Path], tmp_path: Path) -> None:
         assert len(boxes) >= 3
         assert {(round(float(x)), round(float(y))) for x, y in boxes} == {(595, 842)}
 
-    browse(tmp_path, work)
+    browse(work)
 
 
-def test_without_scripts(reports: dict[str, Path], tmp_path: Path) -> None:
+def test_without_scripts(reports: Mapping[str, Path], browse: Browse) -> None:
     """All tables, texts and drawings are there."""
 
     async def work(page: Page) -> None:
@@ -215,5 +223,6 @@ def test_without_scripts(reports: dict[str, Path], tmp_path: Path) -> None:
         assert 'class="uplot' not in text["outerHTML"]
         assert text["outerHTML"].count("<table") > 10
         assert page.messages == []
+        await page.ask("Emulation.setScriptExecutionDisabled", value=False)
 
-    browse(tmp_path, work)
+    browse(work)

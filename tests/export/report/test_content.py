@@ -5,7 +5,7 @@ import hashlib
 import html.parser
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ from rustnet.query.values import duration
 from rustnet.records import Kind
 from tests.support.command_line import Run
 
+OF_ALL_KINDS = ("web", "contested", "network", "mail-ftp", "ssh", "dns")
+"""Samples whose reports have every section and kind of block."""
 GROUND = {"custody", "health"}
 """Sections about the whole session."""
 
@@ -47,7 +49,7 @@ def sections_of(session: Session, text: str = "") -> list[Section]:
 
 @pytest.mark.parametrize("name", ["web", "contested", "network", "mail-ftp"])
 @pytest.mark.parametrize("text", ["", "protocol:tcp"])
-def test_statements_give_the_tables(sessions: dict[str, Path], name: str, text: str) -> None:
+def test_statements_give_the_tables(sessions: Mapping[str, Path], name: str, text: str) -> None:
     """Each statement that is shown, run as a user would, has the rows of its table; so has the saved query."""
     with rustnet.open(sessions[name]) as session:
         shown = list(tables(sections_of(session, text)))
@@ -67,7 +69,7 @@ def test_statements_give_the_tables(sessions: dict[str, Path], name: str, text: 
                 assert table.statement.command.endswith(f"--sql - <<'SQL'\n{table.statement.sql}\nSQL")
 
 
-def test_figures(sessions: dict[str, Path]) -> None:
+def test_figures(sessions: Mapping[str, Path]) -> None:
     """Key figures, the course over time and the rows by application add up to the flows and packets."""
     with rustnet.open(sessions["web"]) as session:
         flows, sent = session.sql("SELECT count(*), sum(src_bytes + dst_bytes)::BIGINT FROM flows").rows[0]
@@ -90,7 +92,7 @@ def test_figures(sessions: dict[str, Path]) -> None:
     assert sha256 in page
 
 
-def test_a_filter_reaches_every_table(sessions: dict[str, Path]) -> None:
+def test_a_filter_reaches_every_table(sessions: Mapping[str, Path]) -> None:
     """No flow matches, so nothing of any flow is left; and of one host's flows only they are."""
     for name in ("web", "contested", "network"):
         with rustnet.open(sessions[name]) as session:
@@ -104,7 +106,7 @@ def test_a_filter_reaches_every_table(sessions: dict[str, Path]) -> None:
         assert "Handshakes by version" not in found
 
 
-def test_times_limit_flows(sessions: dict[str, Path]) -> None:
+def test_times_limit_flows(sessions: Mapping[str, Path]) -> None:
     """Flows with packets in the time are left, also those that began before it."""
     with rustnet.open(sessions["web"]) as session:
         first, last = session.execute_own("SELECT epoch_ns(min(ts)), epoch_ns(max(ts)) FROM packets").rows[0]
@@ -132,7 +134,7 @@ def test_literals() -> None:
             assert con.execute(sql).fetchall() == [(value, "$value", 1)]
 
 
-def test_empty_sections_say_why(sessions: dict[str, Path]) -> None:
+def test_empty_sections_say_why(sessions: Mapping[str, Path]) -> None:
     """A section without data has a sentence instead."""
     with rustnet.open(sessions["ssh"]) as session:
         page = report(session, Subject())
@@ -162,9 +164,9 @@ class Tags(html.parser.HTMLParser):
             assert self.open.pop() == tag
 
 
-def test_page(reports: dict[str, Path]) -> None:
+def test_page(reports: Mapping[str, Path]) -> None:
     """Tags are closed, headings in order, and the policy allows the styles and the script that there are, by hash."""
-    for path in reports.values():
+    for path in (reports[name] for name in OF_ALL_KINDS):
         text = path.read_text("utf-8")
         tags = Tags()
         tags.feed(text)
@@ -190,7 +192,7 @@ UNION SELECT 'PATH', source FROM captures UNION SELECT 'DIGEST', sha256 FROM cap
 
 
 @pytest.mark.parametrize("policy", list(POLICIES))
-def test_redacted(sessions: dict[str, Path], policy: str) -> None:
+def test_redacted(sessions: Mapping[str, Path], policy: str) -> None:
     """No original is left: addresses, names, users, paths, hashes, filter, commands. The title stays."""
     for name in ("web", "contested"):
         redactor = Redactor(key_of_passphrase("a passphrase of a test"), POLICIES[policy])
@@ -213,9 +215,45 @@ def test_redacted(sessions: dict[str, Path], policy: str) -> None:
         assert "This report is redacted" in body
         assert f"policy {policy}" in body
         assert "<h1>Incident 17: &lt;web&gt; shop</h1>" in body
+        hidden = policy == "timing-only"
+        assert ("Prefixes show" in body, "whose addresses are hidden" in body) == (not hidden, hidden)
 
 
-def test_language(sessions: dict[str, Path]) -> None:
+def test_session_without_addresses(sessions: Mapping[str, Path], tmp_path: Path, run: Run) -> None:
+    """A session redacted by `timing-only` has no addresses: none is counted, and the page says that they are hidden."""
+    folder = tmp_path / "out"
+    done = run("export", str(sessions["web"]), "-o", str(folder), "--redact", "timing-only")
+    assert done.code == 0, done.err
+    with rustnet.open(folder / "session.duckdb") as session:
+        page = report(session, Subject())
+        shown = {
+            table.caption: [each.heading for each in table.columns] for _name, table in tables(sections_of(session))
+        }
+    assert "whose addresses are hidden" in page
+    assert page.count("Addresses are hidden by the policy of redaction.") == 2
+    for words in ("0 addresses", "Prefixes show", "No packet has an address"):
+        assert words not in page
+    assert "clients" not in shown["Services that answered"]
+    assert not any("addresses" in headings for headings in shown.values())
+
+
+def test_words_about_what_is_counted(sessions: Mapping[str, Path]) -> None:
+    """ARP, places without tables, credentials, and both transports of a DNS server."""
+    with rustnet.open(sessions["mail-ftp"]) as session:
+        page = report(session, Subject(filter="flow:21"))
+        assert "Credentials of 1 login were sent without encryption." in page
+        assert "Credentials of 2 logins were sent without encryption." in report(session, Subject())
+    with rustnet.open(sessions["web"]) as session:
+        sections = {section.name: section for section in sections_of(session)}
+        names = [table.caption for name, table in tables([sections["places"]])]
+        servers = next(table for _name, table in tables([sections["dns"]]) if table.caption == "DNS servers")
+    assert names == []
+    assert "No table of addresses" in str(sections["places"].blocks)
+    assert "without ARP" in str(sections["summary"].blocks)
+    assert [each.heading for each in servers.columns][:3] == ["server", "protocol", "port"]
+
+
+def test_language(sessions: Mapping[str, Path]) -> None:
     """The page names its language."""
     with rustnet.open(sessions["ssh"]) as session:
         i18n.use("fr")
@@ -226,7 +264,7 @@ def test_language(sessions: dict[str, Path]) -> None:
         assert '<html lang="en">' in report(session, Subject())
 
 
-def test_command(sessions: dict[str, Path], tmp_path: Path, run: Run) -> None:
+def test_command(sessions: Mapping[str, Path], tmp_path: Path, run: Run) -> None:
     """The command writes a file, replaces no session, and understands times."""
     session, page = str(sessions["web"]), tmp_path / "r.html"
     done = run("report", session, "-o", str(page), "--title", "A <b>", "--since", "+100ms", "--until", "end")
@@ -240,7 +278,7 @@ def test_command(sessions: dict[str, Path], tmp_path: Path, run: Run) -> None:
     assert run("report", session, "-o", "-", "--filter", "app:dns").out.startswith("<!DOCTYPE html>")
 
 
-def test_function(sessions: dict[str, Path], tmp_path: Path) -> None:
+def test_function(sessions: Mapping[str, Path], tmp_path: Path) -> None:
     """`rustnet.report` takes a session or its path, and replaces reports but not sessions."""
     page = tmp_path / "r.html"
     rustnet.report(sessions["ssh"], page, title="One")
@@ -254,7 +292,7 @@ def test_function(sessions: dict[str, Path], tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("days", [10, 30 * 365])
-def test_long_sessions(sessions: dict[str, Path], tmp_path: Path, days: int) -> None:
+def test_long_sessions(sessions: Mapping[str, Path], tmp_path: Path, days: int) -> None:
     """Packets of days and of years are counted in at most 120 intervals, whose lengths the statements hold."""
     path = tmp_path / "long.duckdb"
     path.write_bytes(sessions["ssh"].read_bytes())
@@ -280,10 +318,10 @@ def test_intervals() -> None:
             assert duration(typed(width)).low == width
 
 
-def test_no_objects(sessions: dict[str, Path], reports: dict[str, Path]) -> None:
+def test_no_objects(sessions: Mapping[str, Path], reports: Mapping[str, Path]) -> None:
     """A page has texts and no objects of the program, and is the same each time."""
-    for name, path in reports.items():
-        text = path.read_text("utf-8")
+    for name in OF_ALL_KINDS:
+        text = reports[name].read_text("utf-8")
         assert not re.search(r"built-in method|object at 0x|bound method|&lt;(function|class)", text), name
     copies = re.findall(r'<button type="button" class="copy" hidden>([^<]*)<', reports["web"].read_text("utf-8"))
     assert len(copies) > 20
@@ -293,7 +331,7 @@ def test_no_objects(sessions: dict[str, Path], reports: dict[str, Path]) -> None
             assert report(session, Subject()) == reports[name].read_text("utf-8")
 
 
-def test_size_of_many_flows(sessions: dict[str, Path], tmp_path: Path) -> None:
+def test_size_of_many_flows(sessions: Mapping[str, Path], tmp_path: Path) -> None:
     """100,000 flows between as many addresses with long names: under 3 MB, and what is left out is counted."""
     path = tmp_path / "many.duckdb"
     path.write_bytes(sessions["web"].read_bytes())
@@ -318,7 +356,7 @@ def test_size_of_many_flows(sessions: dict[str, Path], tmp_path: Path) -> None:
     assert "<dd>100,020</dd>" in page
 
 
-def test_every_saved_query_can_be_restricted(sessions: dict[str, Path]) -> None:
+def test_every_saved_query_can_be_restricted(sessions: Mapping[str, Path]) -> None:
     """Whatever names its own parts have; without a flow that matches, nothing of flows is left."""
     of_captures = {"capture-drops", "capture-health", "interface-errors", "interface-rates", "interfaces-down"}
     with rustnet.open(sessions["web"]) as session:

@@ -36,8 +36,9 @@ def section(source: Source) -> Section:
 
 def _servers(part: Section, source: Source) -> None:
     part.add(source.query("dns-servers").table(_("DNS servers"), [
-        Show("server", _("server")), Show("port", _("port")), Show("direction", _("direction")),
-        Show("asked", _("questions"), bar=True), Show("answered", _("answers")), Show("failed", _("errors")),
+        Show("server", _("server")), Show("protocol", _("protocol")), Show("port", _("port")),
+        Show("direction", _("direction")), Show("asked", _("questions"), bar=True),
+        Show("answered", _("answers")), Show("failed", _("errors")),
         Show("unanswered", _("unanswered")), Show("clients", _("clients")), Show("median_ms", _("median time")),
         Show("p95_ms", _("95th percentile")),
     ]))  # fmt: skip

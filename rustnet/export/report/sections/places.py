@@ -8,13 +8,24 @@ from rustnet.i18n import _
 _OF = """SELECT count(*) FROM (SELECT DISTINCT {column} FROM flows
     WHERE direction IN ('outbound', 'external') AND protocol NOT IN ('arp', 'rarp'))"""
 
+_KNOWN = """-- title: What is known of addresses
+-- description: Tables of addresses that were applied, and flows with a country or a network.
+SELECT (SELECT count(*) FROM data_sources) + (SELECT count(*) FROM flows
+    WHERE coalesce(src_country, dst_country) IS NOT NULL OR coalesce(src_asn, dst_asn) IS NOT NULL) AS known"""
+
 
 def section(source: Source) -> Section:
     """Countries, autonomous systems, and countries by program."""
     part = Section("places", _("Countries and networks"), _("To which countries and networks did traffic go?"))
+    if source.hides_addresses:
+        part.absent(_("Addresses are hidden by the policy of redaction."))
+        return part
     countries = source.query("destinations-by-country", of=_OF.format(column="coalesce(dst_country, '-')"))
     if not countries:
         part.absent(_("No flow goes to a public address, so there is no country or network to name."))
+        return part
+    if not source.own(_KNOWN).first["known"]:
+        part.absent(_("No table of addresses (countries, autonomous systems) was applied."))
         return part
     part.add(countries.table(_("Public destinations by country"), [
         Show("country", _("country")), Show("as_names", _("busiest networks"), further="further_as_names", wide=True),

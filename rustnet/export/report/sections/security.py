@@ -29,7 +29,7 @@ def section(source: Source) -> Section:
     )
     alerts = source.own(_ALERTS, 100)
     if alerts:
-        n = alerts.total or len(alerts.rows)
+        n = _number(alerts)
         part.finding("bad", ngettext("{n} alert was raised.", "{n} alerts were raised.", n).format(n=f"{n:,}"))
     elif source.own(_CHECKED).first["rules"]:
         part.absent(_("Rules for alerts were checked; none raised one."))
@@ -55,24 +55,33 @@ def section(source: Source) -> Section:
 
 def _suspicious(part: Section, source: Source) -> None:
     scans = source.query("scans")
-    _count(part, scans, "bad", _("{n} scans of ports or hosts."))
+    n = _number(scans)
+    _count(part, scans, "bad", ngettext("{n} scan of ports or hosts.", "{n} scans of ports or hosts.", n))
     part.add(scans.table(_("Scans"), [
         Show("src_ip", _("source")), Show("kind", _("kind")), Show("scan", _("method")), Show("target", _("target")),
         Show("protocol", _("protocol")), Show("width", _("ports or hosts"), bar=True), Show("attempts", _("attempts")),
         Show("failed_share", _("failed"), ratio), Show("first_seen", _("first")), Show("last_seen", _("last")),
     ]))  # fmt: skip
     credentials = source.query("cleartext-credentials")
-    _count(
-        part, credentials, "warn", _("Credentials were sent in the clear: {n} combinations of server, user and method.")
+    words = ngettext(
+        "Credentials of {n} login were sent without encryption.",
+        "Credentials of {n} logins were sent without encryption.",
+        _number(credentials),
     )
+    _count(part, credentials, "warn", words)
     part.add(credentials.table(_("Credentials in the clear"), [
         Show("server", _("server")), Show("port", _("port")), Show("app", _("application")),
         Show("username", _("user")),
         Show("method", _("method")), Show("times", _("times"), bar=True), Show("clients", _("clients")),
         Show("client_ips", _("from"), wide=True), Show("first_seen", _("first")), Show("last_seen", _("last")),
-    ], _("A password or its like was sent outside encryption. Values are not kept.")))  # fmt: skip
+    ], _("A password, a token, or a hash from which a password can be guessed (Digest, CRAM-MD5), for each server, "
+         "user and method; an anonymous login reveals none. Values are not kept.")))  # fmt: skip
     beacons = source.query("beacons")
-    _count(part, beacons, "fact", _("{n} conversations recur at regular intervals."))
+    words = ngettext(
+        "{n} conversation recurs at regular intervals.", "{n} conversations recur at regular intervals.",
+        _number(beacons),
+    )  # fmt: skip
+    _count(part, beacons, "fact", words)
     part.add(beacons.table(_("Connections at regular intervals"), [
         Show("src_ip", _("source")), Show("destination", _("destination"), wide=True), Show("dst_port", _("port")),
         Show("apps", _("applications"), further="further_apps"), Show("process_names", _("processes"), wide=True),
@@ -80,7 +89,8 @@ def _suspicious(part: Section, source: Source) -> None:
         Show("first_seen", _("first")), Show("last_seen", _("last")),
     ], _("Clocks, updates, monitoring and mail programs do that as well.")))  # fmt: skip
     odd = source.query("odd-ports")
-    _count(part, odd, "fact", _("{n} services ran on unusual ports."))
+    words = ngettext("{n} service ran on an unusual port.", "{n} services ran on unusual ports.", _number(odd))
+    _count(part, odd, "fact", words)
     part.add(odd.table(_("Services on unusual ports"), [
         Show("server", _("server")), Show("port", _("port")), Show("app", _("application")),
         Show("protocol", _("protocol")),
@@ -93,4 +103,9 @@ def _suspicious(part: Section, source: Source) -> None:
 
 def _count(part: Section, answer: Answer, grade: str, words: str) -> None:
     if answer:
-        part.finding(grade, words.format(n=f"{answer.total or len(answer.rows):,}"))
+        part.finding(grade, words.format(n=f"{_number(answer):,}"))
+
+
+def _number(answer: Answer) -> int:
+    """Number of rows, or of those that are shown if it is not known."""
+    return answer.total or len(answer.rows)

@@ -52,7 +52,7 @@ def section(source: Source, figures: Answer, sections: Sequence[Section]) -> Sec
         return part
     for words in sentences(source, whole):
         part.add(Paragraph(words))
-    part.add(Facts(_figures(whole), large=True))
+    part.add(Facts(_figures(whole, addresses=not source.hides_addresses), large=True))
     findings = sorted(
         (each for other in sections for each in other.findings), key=lambda each: _ORDER.index(each.grade)
     )
@@ -85,19 +85,28 @@ def sentences(source: Source, whole: Fields) -> list[str]:
             )
         )  # fmt: skip
     flows = ngettext("{n} flow", "{n} flows", whole["flows"]).format(n=f"{whole['flows']:,}")
-    hosts = ngettext("{n} address", "{n} addresses", whole["hosts"]).format(n=f"{whole['hosts']:,}")
-    lines.append(_("They belong to {flows} between {hosts}.").format(flows=flows, hosts=hosts))
-    app = next(iter(source.own(_APPS, 10)), None)
-    talker = next(iter(source.query("endpoints", ADDRESSES, of=ADDRESSES_OF)), None)
-    if app is not None and talker is not None:
-        template = _("Most bytes are {app} ({share}); the busiest address is {ip} with {size}.")
-        share = percent(app["bytes"], _bytes_of_flows(source))
-        lines.append(template.format(app=safe(str(app["app"])), share=share, ip=safe(str(talker["ip"])),
-                                     size=humanised(talker["bytes"])))  # fmt: skip
+    if source.hides_addresses:
+        lines.append(_("They belong to {flows}, whose addresses are hidden.").format(flows=flows))
+    else:
+        hosts = ngettext("{n} address", "{n} addresses", whole["hosts"]).format(n=f"{whole['hosts']:,}")
+        lines.append(_("They belong to {flows} between {hosts}.").format(flows=flows, hosts=hosts))
+        lines += _busiest(source)
     if whole["owned"]:
         template = _("{owned} of the flows ({share}) have a process as their owner.")
         lines.append(template.format(owned=f"{whole['owned']:,}", share=percent(whole["owned"], whole["flows"])))
     return lines
+
+
+def _busiest(source: Source) -> list[str]:
+    """The application and the address with the most bytes."""
+    app = next(iter(source.own(_APPS, 10)), None)
+    talker = next(iter(source.query("endpoints", ADDRESSES, of=ADDRESSES_OF)), None)
+    if app is None or talker is None:
+        return []
+    template = _("Most bytes are {app} ({share}); the busiest address is {ip} with {size} (without ARP).")
+    share = percent(app["bytes"], _bytes_of_flows(source))
+    app_name, ip = (safe(str(value)) for value in (app["app"], talker["ip"]))
+    return [template.format(app=app_name, share=share, ip=ip, size=humanised(talker["bytes"]))]
 
 
 _BYTES = """-- title: Bytes of flows
@@ -109,14 +118,15 @@ def _bytes_of_flows(source: Source) -> int:
     return int(source.own(_BYTES).first["bytes"])
 
 
-def _figures(whole: Fields) -> list[Fact]:
+def _figures(whole: Fields, *, addresses: bool) -> list[Fact]:
     first, last = whole["first_ts"], whole["last_ts"]
     facts = [
         Fact(_("packets"), f"{whole['packets']:,}"),
         Fact(_("on the wire"), humanised(whole["bytes"]), _("{n} bytes").format(n=f"{whole['bytes']:,}")),
         Fact(_("flows"), f"{whole['flows']:,}"),
-        Fact(_("addresses"), f"{whole['hosts']:,}"),
     ]
+    if addresses:
+        facts.append(Fact(_("addresses"), f"{whole['hosts']:,}"))
     if isinstance(first, int) and isinstance(last, int):
         facts.append(Fact(_("duration"), duration(last - first)))
         if last > first:

@@ -37,6 +37,9 @@ ADDRESSES_OF = """SELECT count(*) FROM (
 def section(source: Source) -> Section:
     """Hosts, addresses by bytes, and conversations."""
     part = Section("talkers", _("Hosts"), _("Who talked, what is known of these hosts, and who talked with whom?"))
+    if source.hides_addresses:
+        part.absent(_("Addresses are hidden by the policy of redaction."))
+        return part
     hosts = source.own(_HOSTS, of=_HOSTS_OF)
     if not hosts:
         part.absent(_("No packet has an address of the network layer."))
@@ -56,7 +59,7 @@ def section(source: Source) -> Section:
         Show("peers", _("peers")), Show("flows", _("flows")), Show("flows_initiated", _("begun by it")),
         Show("packets", _("packets")), Show("bytes_sent", _("sent")), Show("bytes_received", _("received")),
         Show("bytes", _("bytes"), bar=True),
-    ]))  # fmt: skip
+    ], _("Without ARP, which the other tables and the summary count.")))  # fmt: skip
     part.add(source.query("conversations", 30, of=_PAIRS_OF).table(_("Pairs of addresses by bytes"), [
         Show("a", _("one end")), Show("b", _("other end")),
         Show("apps", _("applications"), further="further_apps", wide=True),

@@ -36,6 +36,8 @@ MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
 """A file that is looked through, and its signature, which is random but for the words of its format."""
 OWN_FIELDS = frozenset(("eve.json", "http.har", "ecs.jsonl"))
 """Files whose fields have names that are words as originals have them."""
+_WRITTEN = ("text", "escaped")
+"""Forms in which the program writes its own descriptions."""
 _DATABASE = b"DUCK"
 
 
@@ -171,7 +173,7 @@ class FolderScan:
         seen |= hits
         prose = Path(name).name in PROSE
         if prose or name.endswith(".html"):
-            hits = {hit for hit in hits if hit.form != "text" or not described.is_described(hit.text)}
+            hits = {hit for hit in hits if hit.form not in _WRITTEN or not described.is_described(hit.text)}
         if prose:
             hits = {hit for hit in hits if hit.form != "text" or not described.is_within_described(hit.text)}
         lines: list[str] | None = None

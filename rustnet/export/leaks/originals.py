@@ -1,5 +1,6 @@
 """The values of a session that may not be in an output: collected by kind, and kept as hashes."""
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,9 @@ LONGEST_PHRASES = 128
 """Characters of a value that stays whose phrases are not looked for."""
 KINDS = tuple(Kind)
 _BATCH = 20_000
+
+_TYPES = re.compile(r"(\A|[,+;])\s*[012](?:\.\d+)+\s*=", re.ASCII)
+"""Types of the parts of distinguished names that are object identifiers, such as `2.5.4.15`, which is no address."""
 
 Group = tuple[Kind, str, str, str]
 """Kind, type of numbers, and name and table where the policy depends on them, of columns collected together."""
@@ -86,7 +90,8 @@ class Originals:
                 self.allowed_phrases.add(hash(phrase))
             return
         self.count += 1
-        if Part.ADDRESSES in part and self._add_addresses(at, text.lower()) and "/" in text:
+        typeless = _TYPES.sub(r"\1", text) if kind is Kind.DISTINGUISHED_NAME else text
+        if Part.ADDRESSES in part and self._add_addresses(at, typeless.lower()) and "/" in text:
             self.networks.update(number for number, *_ in sought.addresses_in(replacement.lower()))
         hardware = Part.HARDWARE in part and self._add_hardware(at, text.lower())
         self.whole.add(hash((at, text)), at)

@@ -34,6 +34,8 @@ _OID = re.compile(
     re.ASCII,
 )
 _PLAIN_ARGUMENT = re.compile(r"|/[A-Za-z?]|--?|[|<>;&]{1,2}")
+QUAD = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)", re.ASCII)
+"""What may be an IPv4 address within a text."""
 _LIKE_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 
 
@@ -267,7 +269,7 @@ class Paths:
         if not self.names.kept.words:
             words: frozenset[str] = vocabulary.TERMS
             return text.lower() in words
-        return all(
+        return not QUAD.search(text) and all(
             part.lower() in vocabulary.TERMS or _SMALL.fullmatch(part) or not part
             for piece in re.split(r"[\s;,=/+@]", text)
             if piece.lower() not in vocabulary.TERMS

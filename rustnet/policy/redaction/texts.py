@@ -7,7 +7,7 @@ from typing import Any
 from rustnet.policy.redaction import vocabulary
 from rustnet.policy.redaction.addresses import MAPPED
 from rustnet.policy.redaction.names import MAX_TEXT, Names
-from rustnet.policy.redaction.paths import Paths, ends_like_a_host
+from rustnet.policy.redaction.paths import QUAD, Paths, ends_like_a_host
 from rustnet.policy.redaction.pseudonyms import REDACTED, cached
 
 MAX_DEPTH = 16
@@ -21,7 +21,6 @@ LONG_NUMBER = 6
 _TOKEN = re.compile(r"[^\s,;()<>{}\"'|=\[\]]+")
 _SMALL = re.compile(r"[+-]?\d{1,3}(?:\.\d{1,3}){0,2}%?", re.ASCII)
 _NUMBERS = re.compile(r"\d+(?:,\d+){3,}|\d+(?:[ -]\d+)+", re.ASCII)
-_QUAD = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?!\.?\d)", re.ASCII)
 _PART = re.compile(r"[-_/+*.:#!?]+")
 _PATH = re.compile(r"(?:/|~/|\\\\|[A-Za-z]:\\).*", re.DOTALL)
 _ACCOUNT = re.compile(r"\\|[^@]@[^@]|\AS-1-\d{1,3}(?:-\d{1,10}){0,15}\Z")
@@ -110,7 +109,7 @@ class Texts:
         return f"{head}:{self._word(rest)}" if rest and self._is_common(head) else ""
 
     def _is_common(self, word: str) -> bool:
-        if not self.names.kept.words or _QUAD.search(word):  # v1.2.3.4 may have an address in it
+        if not self.names.kept.words or QUAD.search(word):  # v1.2.3.4 may have an address in it
             return False
         lower = word.lower()
         if lower in vocabulary.TEXT or lower in vocabulary.TERMS or _SMALL.fullmatch(word):

@@ -16,6 +16,7 @@ import zstandard
 
 from rustnet.export import redacted_session, signatures
 from rustnet.export.leaks import Findings, examine, findings
+from rustnet.export.leaks.originals import Originals
 from rustnet.export.leaks.sought import SOUGHT
 from rustnet.policy.redaction import POLICIES, Redactor, key_of_passphrase
 from rustnet.query.session import Session, open_session
@@ -273,7 +274,8 @@ def test_samples(name: str, policy: str, tmp_path: Path) -> None:
 
 
 KEPT, SYSTEM = "Apple, Inc.", "Apple Inc"
-DOCUMENTED = ("organisation", "enterprises", "192.0.2.1", "renumbered")
+SLOT = r"\MAILSLOT\BROWSE"
+DOCUMENTED = ("organisation", "enterprises", "192.0.2.1")
 """Words, parts of words, and an address that the program's own descriptions have."""
 
 
@@ -286,9 +288,9 @@ def own_words(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
         con.execute(f"UPDATE flows_ended SET dst_as_name = '{SYSTEM}' WHERE rowid = 0")
         con.execute("UPDATE flows_ended SET dst_as_name = 'Cisco Security' WHERE rowid = 1")
         con.execute(f"UPDATE host_facts SET value = '{KEPT}', fact = 'vendor', source = 'ieee' WHERE rowid = 0")
-        for row, word in enumerate(DOCUMENTED[:3]):
+        for row, word in enumerate(DOCUMENTED):
             con.execute(f"UPDATE names SET name = '{word}' WHERE rowid = {row}")
-        con.execute(f"UPDATE processes SET username = '{USER}' WHERE rowid = 0")
+        con.execute(f"UPDATE processes SET username = '{USER}', exe = '{SLOT}' WHERE rowid = 0")
     with open_session(path) as reader:
         yield reader
 
@@ -302,13 +304,18 @@ def test_vendors_stay(own_words: Session, redactor: Redactor, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["redaction.json", "schema.json"])
 def test_descriptions(name: str, own_words: Session, redactor: Redactor, tmp_path: Path) -> None:
     """Words of the program's own descriptions are no leaks in the files that have them, other words are."""
-    (tmp_path / name).write_text(json.dumps({"meaning": ["organisations", "enterpriseSpecific", "192.0.2.1"]}))
+    (tmp_path / name).write_text(json.dumps({"meaning": ["organisations", "enterpriseSpecific", "192.0.2.1", SLOT]}))
     assert examine(own_words, tmp_path, redactor).leaks == []
     (tmp_path / name).write_text(json.dumps({"meaning": ["organisations", f"of {USER}"]}))
     assert {leak.value for leak in examine(own_words, tmp_path, redactor).leaks} == {USER}
     (tmp_path / name).unlink()
-    (tmp_path / "x.log").write_text("organisation\n192.0.2.1\n")
-    assert {leak.value for leak in examine(own_words, tmp_path, redactor).leaks} == {"organisation", "192.0.2.1"}
+    (tmp_path / "x.log").write_text("organisation\n192.0.2.1\n" + SLOT)
+    strict = Redactor(key_of_passphrase("a phrase for tests"), POLICIES["strict"])
+    values = {leak.value for leak in examine(own_words, tmp_path, strict).leaks}
+    assert values == {"organisation", "192.0.2.1", "mailslot browse"}
+    (tmp_path / "x.log").unlink()
+    (tmp_path / name).write_text(json.dumps({"meaning": SLOT}))
+    assert examine(own_words, tmp_path, strict).leaks == []
 
 
 def test_signature(looked: Callable[[Path], Findings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -331,3 +338,13 @@ def test_addresses_with_zeros(written: str, redactor: Redactor) -> None:
     assert "168.001" not in shown
     if not written.startswith("v"):
         assert redactor.value(Kind.ADDRESS, "192.168.1.5") in shown
+
+
+def test_types_of_distinguished_names(redactor: Redactor) -> None:
+    """An object identifier in the place of a type is no address; an address in a value is one."""
+    originals = Originals(redactor)
+    originals.add(Kind.DISTINGUISHED_NAME, f"2.5.4.15=Private Organization,CN={V4},2.5.4.5=x", "subject")
+    originals.seal()
+    assert not originals.has_address(int(ip_address("2.5.4.15")), is_v4=True)
+    assert not originals.has_address(int(ip_address("2.5.4.5")), is_v4=True)
+    assert originals.has_address(int(ip_address(V4)), is_v4=True)

@@ -83,6 +83,8 @@ class Originals:
 
     def _add_text(self, kind: Kind, part: Part, text: str, name: str, table: str) -> None:
         at = _NUMBERS[kind]
+        if kind is Kind.IDENTIFIER and not text.strip("0"):  # none, which packets keep
+            return
         if kind is Kind.ADDRESS and "/" not in text and self._add_addresses(at, text.lower()):
             return
         replacement = str(self.redactor.value(kind, text, name, table=table))

@@ -357,3 +357,12 @@ def test_versions(redactor: Redactor) -> None:
     originals.seal()
     assert hash("v2016") not in originals.words
     assert hash("qzplayer") in originals.words
+
+
+def test_identifiers_of_zeros(redactor: Redactor) -> None:
+    """An identifier of zeros means that there is none."""
+    originals = Originals(redactor)
+    originals.add(Kind.IDENTIFIER, "00000000")
+    assert originals.count == 0
+    originals.add(Kind.IDENTIFIER, "00000010")
+    assert originals.count == 1

@@ -27,6 +27,8 @@ LONGEST_PHRASES = 128
 KINDS = tuple(Kind)
 _BATCH = 20_000
 
+_VERSION = re.compile(r"v\d{1,4}", re.ASCII)
+"""First part of a version, which stays with the rest of it."""
 _TYPES = re.compile(r"(\A|[,+;])\s*[012](?:\.\d+)+\s*=", re.ASCII)
 """Types of the parts of distinguished names that are object identifiers, such as `2.5.4.15`, which is no address."""
 
@@ -81,6 +83,8 @@ class Originals:
 
     def _add_text(self, kind: Kind, part: Part, text: str, name: str, table: str) -> None:
         at = _NUMBERS[kind]
+        if kind is Kind.IDENTIFIER and not text.strip("0"):  # none, which packets keep
+            return
         if kind is Kind.ADDRESS and "/" not in text and self._add_addresses(at, text.lower()):
             return
         replacement = str(self.redactor.value(kind, text, name, table=table))
@@ -108,7 +112,8 @@ class Originals:
             words |= {sought.unicode_of(word) for word in words if word.startswith("xn--")}
         strong = [word for word in words if not sought.is_weak(word)]
         for word in strong:
-            if word in left and sought.is_composed(word):
+            version = KINDS[at] is Kind.SOFTWARE and _VERSION.fullmatch(word)
+            if word in left and (version or sought.is_composed(word)):
                 self.allowed.add(hash(word))  # of common words, which the policy keeps next to each other
             self.words.add(hash(word), at)
             encoded = word.encode("utf-8", "replace")

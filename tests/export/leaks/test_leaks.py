@@ -348,3 +348,21 @@ def test_types_of_distinguished_names(redactor: Redactor) -> None:
     assert not originals.has_address(int(ip_address("2.5.4.15")), is_v4=True)
     assert not originals.has_address(int(ip_address("2.5.4.5")), is_v4=True)
     assert originals.has_address(int(ip_address(V4)), is_v4=True)
+
+
+def test_versions(redactor: Redactor) -> None:
+    """The beginning of a version that stays is no original; another word of the same text is one."""
+    originals = Originals(redactor)
+    originals.add(Kind.SOFTWARE, "qzplayer (LIVE555 Streaming Media v2016.07.19)")
+    originals.seal()
+    assert hash("v2016") not in originals.words
+    assert hash("qzplayer") in originals.words
+
+
+def test_identifiers_of_zeros(redactor: Redactor) -> None:
+    """An identifier of zeros means that there is none."""
+    originals = Originals(redactor)
+    originals.add(Kind.IDENTIFIER, "00000000")
+    assert originals.count == 0
+    originals.add(Kind.IDENTIFIER, "00000010")
+    assert originals.count == 1

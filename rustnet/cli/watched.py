@@ -60,7 +60,8 @@ def _wait(pid: int) -> int:
     while True:
         number, by_process = _next_signal()
         if number != signal.SIGCHLD:
-            if by_process:  # what the terminal sends, it sends to both
+            # What the terminal sends, it sends to both, but that it is gone, to the first process of the session only.
+            if by_process or number == signal.SIGHUP:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, number)
             continue

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from rustnet.query.session import open_session
@@ -462,3 +464,27 @@ def test_help_loads_no_textual() -> None:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
         )  # fmt: skip
         assert done.returncode == 0, words
+
+
+@in_terminal
+@pytest.mark.parametrize("command", ["browse", "replay"])
+def test_the_end_of_a_terminal_without_a_shell_ends_all(session: Path, tmp_path: Path, command: str) -> None:
+    """The kernel tells only the first process of a session that the terminal is gone: here, rustnet itself."""
+    words = [str(session)] if command == "browse" else [str(LONG), "--speed", "0.05"]
+    master, slave = os.openpty()
+    with subprocess.Popen(
+        ["setsid", "--ctty", str(PROGRAM), "--no-config", command, *words],
+        stdin=slave, stdout=slave, stderr=slave, cwd=tmp_path, env={**os.environ, "TERM": "xterm-256color"},
+    ) as process:  # fmt: skip
+        os.close(slave)
+        shown = b""
+        while READY.encode() not in shown:
+            assert select.select([master], [], [], 30)[0], shown[-2000:]
+            shown += os.read(master, 65_536)
+        leader = psutil.Process(process.pid)
+        everybody = [leader, *leader.children(recursive=True)]
+        os.close(master)
+        _gone, left = psutil.wait_procs(everybody, timeout=20)
+        for one in left:
+            one.kill()
+        assert not left

@@ -90,8 +90,8 @@ such a range stay as well, so that an address next to a small one keeps more of 
 address within an IPv6 address (mapped, NAT64, 6to4) is replaced as such. No other address stays as it is, except the
 neighbours of single reserved ones, such as 255.255.255.254.
 
-Hardware addresses keep the vendor's 24 bits, or by policy become locally administered ones. Broadcast, groups of
-protocols and virtual routers stay.
+Hardware addresses keep the vendor's 24 bits (those without a vendor their first 8), or by policy become locally
+administered ones. Broadcast, groups of protocols and virtual routers stay.
 
 Other replacements begin with a mark and end with {LENGTH} symbols, the same for the same text after each mark:
 

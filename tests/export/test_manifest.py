@@ -34,7 +34,7 @@ def exported(tmp_path: Path, key: SigningKey, capture: Path) -> Path:
         with folder.create("flows.csv") as stream:
             stream.write(b"a,b\r\n")
         inputs = [Input("capture", str(capture), 7, digest(capture)), Input("session", "/gone/s.duckdb", 1, "0" * 64)]
-        write_manifest(folder, inputs, {"name": "share"}, "2026-01-01T00:00:00Z", key)
+        write_manifest(folder, inputs, None, "2026-01-01T00:00:00Z", key)
         folder.publish()
     return target
 
@@ -81,7 +81,7 @@ def test_a_folder_that_leads_elsewhere(exported: Path, tmp_path: Path) -> None:
 
 def test_a_changed_manifest_has_no_valid_signature(exported: Path) -> None:
     path = exported / NAME
-    path.write_bytes(path.read_bytes().replace(b"share", b"other"))
+    path.write_bytes(path.read_bytes().replace(b"null", b"true"))
     assert wrong(exported) == {f"signature of {NAME}": "the signature is not valid for this content"}
 
 
@@ -137,7 +137,7 @@ def test_a_directory_without_one(tmp_path: Path) -> None:
 def test_the_manifest_states_tool_policy_and_time(exported: Path) -> None:
     data = json.loads((exported / NAME).read_text())
     assert data["tool"]["name"] == "rustnet"
-    assert data["policy"] == {"name": "share"}
+    assert data["policy"] is None
     assert data["created"] == "2026-01-01T00:00:00Z"
 
 
@@ -181,3 +181,11 @@ def test_a_group_may_read(tmp_path: Path) -> None:
         folder.publish()
     modes = {path.name: (path.stat().st_gid, path.stat().st_mode & 0o777) for path in tmp_path.rglob("*")}
     assert modes == {"out": (12345, 0o750), "a": (12345, 0o750), "b.txt": (12345, 0o640)}
+
+
+def test_replaced_names_of_inputs_are_not_looked_for(tmp_path: Path, key: SigningKey) -> None:
+    with ExportFolder(tmp_path / "out") as folder:
+        inputs = [Input("session", "p-0123.duckdb", 1, "hash-0123")]
+        write_manifest(folder, inputs, {"name": "share"}, "2026-01-01T00:00:00Z", key)
+        folder.publish()
+    assert [f.check for f in check_manifest(tmp_path / "out")] == [f"signature of {NAME}"]

@@ -222,7 +222,9 @@ def test_an_investigation_from_opening_to_quitting(tmp_path: Path) -> None:
         exported = (tmp_path / "flow-10.txt").read_text()
         assert "GET" in exported
         assert "www.shop.example" in exported
-        assert sorted(path.name for path in tmp_path.iterdir()) == ["flow-10.txt", "tmp", "web.duckdb"]
+        assert sorted(path.name for path in tmp_path.iterdir()) == [".config", "flow-10.txt", "tmp", "web.duckdb"]
+        key = tmp_path / ".config" / "rustnet" / "redaction.key"
+        assert key.stat().st_mode & 0o777 == 0o600
     finally:
         terminal.close()
 

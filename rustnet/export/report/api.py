@@ -29,7 +29,7 @@ def report(
     counts with all of its packets. A time is text such as `12:03`, `+30s`, `50%` or `end`, a time of Python's, or
     nanoseconds since 1970 UTC. An existing file is replaced, unless it is a capture, a session or a sidecar.
 
-    >>> rustnet.report("session.duckdb", "report.html", title="Incident 17", filter="app:tls")
+    >>> rustnet.report("web.duckdb", "report.html", title="Incident 17", filter="app:tls")
     """
     from rustnet.query.session import open_session  # noqa: PLC0415 -- DuckDB
 

@@ -18,6 +18,8 @@ from rustnet.i18n import _
 if TYPE_CHECKING:
     from rustnet.query.session import Session
 
+COLUMNS = (".duckdb", ".db", ".parquet")
+"""Endings of files of columns."""
 PIECE = 1 << 23
 """Bytes of a file that are looked through at once."""
 OVERLAP = 1 << 12
@@ -95,7 +97,7 @@ class FolderScan:
             self.findings.unread.append((name, error.strerror or str(error)))
 
     def _plain(self, path: Path, name: str, bare: str, ending: str) -> None:
-        open_hits = self._text_file(path, name) if ending in TEXTS else self._binary_file(path, name)
+        open_hits = self._text_file(path, name) if ending in TEXTS else self._binary_file(path, name, ending)
         decided: set[str] = set()
         try:
             decided = self._decoded(path, name, bare, ending)
@@ -205,7 +207,7 @@ class FolderScan:
 
     # ---- bytes -----------------------------------------------------------------------------------------------------
 
-    def _binary_file(self, path: Path, name: str) -> list[tuple[int, Hit]]:
+    def _binary_file(self, path: Path, name: str, ending: str) -> list[tuple[int, Hit]]:
         """Look through bytes; returns the hits that what is decoded has to decide."""
         undecided = []
         seen: set[Hit] = set()
@@ -214,7 +216,7 @@ class FolderScan:
         with path.open("rb") as stream:
             while piece := stream.read(PIECE):
                 data = rest + piece
-                for offset, hit in self.searcher.binary(data):
+                for offset, hit in self.searcher.binary(data, columns=ending in COLUMNS):
                     if hit not in seen:
                         seen.add(hit)
                         place = begin - len(rest) + offset

@@ -14,6 +14,8 @@ from rustnet.records import Kind
 
 DEPTH = 3
 """Most encodings within each other that are decoded."""
+ZEROS_OF_COLUMNS = 3
+"""Fewest zeros of a hardware address that is no evidence among the bytes of columns."""
 CHANCE = 0.01
 """Most expected matches by chance with which a match is still evidence."""
 _MAPPED, _MAPPED_LITTLE = bytes(10) + b"\xff\xff", b"\xff\xff" + bytes(10)
@@ -201,8 +203,12 @@ class Searcher:
 
     # ---- bytes -----------------------------------------------------------------------------------------------------
 
-    def data(self, data: bytes) -> Iterator[tuple[int, Hit]]:
-        """Offset of and hit for addresses in bytes: of 16 bytes, pairs of 4, and hardware addresses."""
+    def data(self, data: bytes, *, columns: bool = False) -> Iterator[tuple[int, Hit]]:
+        """Offset of and hit for addresses in bytes: of 16 bytes, pairs of 4, and hardware addresses.
+
+        ``columns``: bytes of a file of columns, where hardware addresses are text, and small numbers next to each other
+        look like one with several zeros.
+        """
         for offset, raw, kind in self.originals.raw.search(data):
             if len(raw) == 8:
                 pair = [str(IPv4Address(raw[at : at + 4])) for at in (0, 4)]
@@ -213,6 +219,8 @@ class Searcher:
                 yield from ((offset, hit) for hit in self._v6({number: ("", "binary")}))
         yield from self._mapped(data)
         for offset, raw, _kind in self.originals.cards.search(data):
+            if columns and raw.count(0) >= ZEROS_OF_COLUMNS:
+                continue
             yield from ((offset, hit) for hit in self._hardware({int.from_bytes(raw): ("", "binary")}))
 
     def _mapped(self, data: bytes) -> Iterator[tuple[int, Hit]]:
@@ -226,9 +234,9 @@ class Searcher:
                     yield from ((at, hit) for hit in self._v4({number: ("", "binary")}))
                 at = data.find(mark, at + 1)
 
-    def binary(self, data: bytes) -> Iterator[tuple[int, Hit]]:
+    def binary(self, data: bytes, *, columns: bool = False) -> Iterator[tuple[int, Hit]]:
         """Offset of and hit for everything that bytes without structure can hold; see the page on rules."""
-        yield from self.data(data)
+        yield from self.data(data, columns=columns)
         yield from self._anywhere(data.lower())
         for offset, name in _names(data):
             for hit in self._words(name.lower()):

@@ -87,19 +87,11 @@ def new_redactor(state: State) -> "Redactor":
 
 def _policy(state: State) -> "Policy":
     """Policy of a name or a file."""
-    from rustnet.policy.redaction import POLICIES  # noqa: PLC0415 -- if wanted
-
-    name = state.redact or state.config.redact_policy
-    if name in POLICIES:
-        return POLICIES[name]
-    if not name.endswith(".toml"):
-        known = ", ".join(POLICIES)
-        raise UsageError("--redact: {name!r} is no policy; there are {known}, and files *.toml", name=name, known=known)
-    from rustnet.policy.redaction.policy_files import policy_of_file  # noqa: PLC0415 -- if wanted
+    from rustnet.policy.redaction.policy_files import named_policy  # noqa: PLC0415 -- if wanted
     from rustnet.query.kinds import kind_of  # noqa: PLC0415 -- if wanted
 
     with as_caller():
-        return policy_of_file(Path(name), kind_of)
+        return named_policy(state.redact or state.config.redact_policy, OPTION, kind_of)
 
 
 def _key(state: State) -> "Key":

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from rustnet import __version__
 from rustnet.export.folder import ExportFolder
 from rustnet.export.formats import COMPACT, dumps
+from rustnet.export.left_out import count
 from rustnet.export.timeline import Fields, Source, Timeline
 from rustnet.i18n import _, ngettext
 from rustnet.present.values import timestamp_ns
@@ -144,8 +145,8 @@ def _remarks(session: Session) -> list[str]:
     sentences = []
     if "http" in session.columns():
         sql = "SELECT count(*) FROM http WHERE method IS NULL AND {}"
-        interim = _count(session, sql.format("status < 200"))
-        others = _count(session, sql.format("(status IS NULL OR status >= 200)"))
+        interim = count(session, sql.format("status < 200"))
+        others = count(session, sql.format("(status IS NULL OR status >= 200)"))
         if interim:
             template = ngettext("{n} interim response is left out", "{n} interim responses are left out", interim)
             sentences.append(template.format(n=f"{interim:,}"))
@@ -160,7 +161,3 @@ def _remarks(session: Session) -> list[str]:
         _("without a place: all but clear HTTP; bodies, cookies, credentials and most headers are not in the session")
     )
     return sentences
-
-
-def _count(session: Session, sql: str) -> int:
-    return int(session.execute_own(sql).rows[0][0])

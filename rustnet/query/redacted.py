@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rustnet.errors import SessionError, UsageError
-from rustnet.policy.redaction import POLICIES, Key, Policy, Redactor, key_of_file, random_key
+from rustnet.errors import SessionError
+from rustnet.policy.redaction import Key, Policy, Redactor, key_of_file, random_key
+from rustnet.policy.redaction.policy_files import named_policy
 from rustnet.query.execute import Params, QueryError, RowStream
 from rustnet.query.limits import READER
 from rustnet.query.session import CursorSession, Session
@@ -108,19 +109,8 @@ def redactor_for(
     """Redactor of a policy (a name, a file NAME.toml) and a key (a file, `new`; None: the user's usual one)."""
     if isinstance(redact, Redactor):
         return redact
-    policy = redact if isinstance(redact, Policy) else _policy(os.fspath(redact))
+    policy = redact if isinstance(redact, Policy) else named_policy(os.fspath(redact), "redact", kind_of)
     return Redactor(key if isinstance(key, Key) else _key(key), policy)
-
-
-def _policy(name: str) -> Policy:
-    if name in POLICIES:
-        return POLICIES[name]
-    if not name.endswith(".toml"):
-        known = ", ".join(POLICIES)
-        raise UsageError("redact: {name!r} is no policy; there are {known}, and files *.toml", name=name, known=known)
-    from rustnet.policy.redaction.policy_files import policy_of_file  # noqa: PLC0415 -- if wanted
-
-    return policy_of_file(Path(name), kind_of)
 
 
 def _key(key: "str | os.PathLike[str] | None") -> Key:

@@ -3,6 +3,7 @@
 from rustnet.export.eve.anomalies import WITH_A_PACKET
 from rustnet.export.eve.header import IP_ONLY
 from rustnet.export.eve.messages import EVENT_TABLES
+from rustnet.export.left_out import count
 from rustnet.i18n import _, ngettext
 from rustnet.query.session import Session
 from rustnet.store.schema import quote_identifier
@@ -15,7 +16,7 @@ def remarks(session: Session) -> list[str]:
     """Sentences on what was left out."""
     known = session.columns()
     sentences = []
-    flows = _count(session, f"SELECT count(*) FROM flows AS f WHERE NOT ({IP_ONLY})")  # noqa: S608 -- our own
+    flows = count(session, f"SELECT count(*) FROM flows AS f WHERE NOT ({IP_ONLY})")  # noqa: S608 -- our own
     if flows:
         template = ngettext(
             "{n} flow below IP (ARP, LLDP …) is left out: Suricata has none",
@@ -24,7 +25,7 @@ def remarks(session: Session) -> list[str]:
         )
         sentences.append(template.format(n=f"{flows:,}"))
     if "anomalies" in known:
-        others = _count(session, f"SELECT count(*) FROM anomalies AS m WHERE NOT ({WITH_A_PACKET})")  # noqa: S608 -- our own
+        others = count(session, f"SELECT count(*) FROM anomalies AS m WHERE NOT ({WITH_A_PACKET})")  # noqa: S608 -- our own
         if others:
             template = ngettext(
                 "{n} anomaly that is about no packet is left out",
@@ -49,12 +50,8 @@ def _without_events(session: Session, known: dict[str, dict[str, str]]) -> list[
         name for name, columns in sorted(known.items())
         if tuple(columns)[:4] == _CORE and name not in EVENT_TABLES and name != "arp"
     ]  # fmt: skip
-    kept = [name for name in names if _count(session, f"SELECT count(*) FROM {quote_identifier(name)}")]  # noqa: S608 -- our own names
+    kept = [name for name in names if count(session, f"SELECT count(*) FROM {quote_identifier(name)}")]  # noqa: S608 -- our own names
     if "dns" in known:
         other = session.execute_own("SELECT DISTINCT transport FROM dns WHERE transport <> 'dns' ORDER BY 1").rows
         kept += [row[0] for row in other]
     return kept
-
-
-def _count(session: Session, sql: str) -> int:
-    return int(session.execute_own(sql).rows[0][0])

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from rustnet.export.left_out import count
 from rustnet.export.zeek.conn import BELOW_IP
 from rustnet.export.zeek.logs import LOGS
 from rustnet.export.zeek.writing import Columns, can_be_written, write_log
@@ -28,10 +29,6 @@ def _span(session: "Session") -> tuple[int, int]:
     return first or 0, last or 0
 
 
-def _number(session: "Session", sql: str) -> int:
-    return int(session.execute_own(sql).rows[0][0] or 0)
-
-
 def _remarks(session: "Session", present: Columns) -> list[str]:
     remarks = []
     flows, below, resent = session.execute_own(
@@ -50,7 +47,7 @@ def _remarks(session: "Session", present: Columns) -> list[str]:
             resent,
         )
         remarks.append(template.format(n=f"{resent:,}"))
-    untimed = _number(session, "SELECT count(*) FROM anomalies WHERE ts IS NULL")
+    untimed = count(session, "SELECT count(*) FROM anomalies WHERE ts IS NULL")
     if untimed:
         template = ngettext(
             "{n} anomaly has no time, and is not in weird.log",
@@ -58,7 +55,7 @@ def _remarks(session: "Session", present: Columns) -> list[str]:
             untimed,
         )
         remarks.append(template.format(n=f"{untimed:,}"))
-    operations = _number(session, "SELECT count(*) FROM dns WHERE opcode <> 'QUERY'") if "dns" in present else 0
+    operations = count(session, "SELECT count(*) FROM dns WHERE opcode <> 'QUERY'") if "dns" in present else 0
     if operations:
         template = ngettext(
             "{n} DNS message of another operation than a query is not in dns.log",

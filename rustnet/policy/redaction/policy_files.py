@@ -79,6 +79,20 @@ ip_id = true                 # identifiers of packets and fragments
 """
 
 
+def named_policy(name: str, option: str, kind_of: Callable[[str, str], Kind | None]) -> Policy:
+    """Policy of a name, or in a file NAME.toml. ``option`` is where the user has named it. Raises `UsageError`."""
+    if name in POLICIES:
+        return POLICIES[name]
+    if not name.endswith(".toml"):
+        raise UsageError(
+            "{option}: {name!r} is no policy; there are {known}, and files *.toml",
+            option=option,
+            name=name,
+            known=", ".join(POLICIES),
+        )
+    return policy_of_file(Path(name), kind_of)
+
+
 def policy_of_file(path: Path, kind_of: Callable[[str, str], Kind | None]) -> Policy:
     """Policy in a file. ``kind_of`` is the kind of a table's column. Raises `UsageError` for what cannot be used."""
     return _File(path, _read(path)).policy(kind_of)

@@ -1,0 +1,14 @@
+cimport cython
+from rustnet.engine.reader cimport mac
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from rustnet.engine.packet cimport Packet
+from rustnet.engine.ethernet cimport Ethernet
+from rustnet.engine.numbers cimport *
+
+
+
+cdef class Dot11(Ethernet):
+    @cython.locals(p=Packet, control=int, flags=int, size=Py_ssize_t, to_ds=int, from_ds=int)
+    cdef int dot11(self, Py_ssize_t o, Py_ssize_t e) except -1
+    @cython.locals(p=Packet, size=Py_ssize_t)
+    cdef int dot11_swapped(self, Py_ssize_t o, Py_ssize_t e) except -1

@@ -1,7 +1,7 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.dns.names cimport LOWER, Names, skip_name, u16, u32
-from rustnet.dissect.dns.texts cimport record_text, type_name
+from rustnet.dissect.dns.texts cimport other_text, record_text, type_name
 
 cdef int MAX_QUESTIONS, MAX_RECORDS
 cdef Py_ssize_t MAX_LISTED, USUAL_LISTED, EXPANSION, ITEM_BYTES
@@ -28,6 +28,7 @@ cdef Py_ssize_t _skip_records(bytes data, Py_ssize_t pos, Py_ssize_t count) exce
 cdef str _answer_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind, int klass, int64_t ttl, str owner)
 @cython.locals(text=str)
 cdef str _data_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind)
+cdef str _rare_text(Message message, Py_ssize_t pos, Py_ssize_t end, int kind)
 cdef int _address(Message message, str text, str owner, int klass, int64_t ttl) except -1
 @cython.locals(size=Py_ssize_t, start=Py_ssize_t, end=Py_ssize_t, kind=int, klass=int, length=int, ttl=int64_t)
 cdef int _others(bytes data, Py_ssize_t pos, int count, Message message, bint deep) except -1

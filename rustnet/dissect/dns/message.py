@@ -9,11 +9,12 @@ from socket import AF_INET6, inet_ntoa, inet_ntop
 import cython
 
 from rustnet.bounds import ITEM_BYTES, LIST_BYTES
+from rustnet.dissect.dns.rare import rare_text
 from rustnet.dissect.framework.conversation import DissectError
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns.names import LOWER, Names, skip_name, u16, u32
-    from rustnet.dissect.dns.texts import record_text, type_name
+    from rustnet.dissect.dns.texts import other_text, record_text, type_name
 
 CLASSES = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 OPCODES = (
@@ -232,11 +233,16 @@ def _answer_text(message: Message, pos: int, end: int, kind: int, klass: int, tt
 
 
 def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
-    """Text of a record's data other than an address; empty, with the message's fault set, if it is malformed."""
+    """Text of a record's data other than an address; empty, with the message's fault set, if it is malformed.
+
+    That of a rare type is then as bytes.
+    """
     if end == pos:
         return ""
     try:
         text = record_text(message, pos, end, kind)
+        if text is None:
+            return _rare_text(message, pos, end, kind)
     except DissectError as error:
         message.fault = str(error)
         return ""
@@ -248,6 +254,18 @@ def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
             message.cnames = []
         message.cnames.append(text)
     return text
+
+
+def _rare_text(message: Message, pos: int, end: int, kind: int) -> str:
+    try:
+        text: str = rare_text(message, pos, end, kind)
+    except DissectError as error:
+        message.fault = str(error)
+    except IndexError:
+        message.fault = "truncated record data"
+    else:
+        return text
+    return other_text(message.data, pos, end)
 
 
 def _address(message: Message, text: str, owner: str, klass: int, ttl: int) -> None:

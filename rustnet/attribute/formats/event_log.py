@@ -81,12 +81,15 @@ def xml_records(file: BinaryIO, faults: Faults) -> Records:
                     faults.malformed(line, "an event without its end")
                 line += text.count("\n", at, start.start())
                 at = begin = start.start()
-            try:
-                yield line, _event(text, begin, end)
-            except BadValue as bad:
-                faults.malformed(line, str(bad))
-            line += text.count("\n", at, end)
-            at = end + len(_END)
+            after = line + text.count("\n", at, end)
+            if begin < 0:
+                faults.malformed(after, "the end of an event without its beginning")
+            else:
+                try:
+                    yield line, _event(text, begin, end)
+                except BadValue as bad:
+                    faults.malformed(line, str(bad))
+            line, at = after, end + len(_END)
             continue
         searched = max(at, len(text) - len(_END) + 1)
         first = _START.search(text, at)
@@ -106,8 +109,6 @@ def xml_records(file: BinaryIO, faults: Faults) -> Records:
 
 def _event(text: str, begin: int, end: int) -> Record:
     """The event between two positions; raises `BadValue` if its parts are not there or not valid."""
-    if begin < 0:
-        raise BadValue("the end of an event without its beginning")
     if end - begin > MAX_RECORD:
         raise BadValue(f"longer than {MAX_RECORD} characters")
     data_at = text.find("<EventData", begin, end)

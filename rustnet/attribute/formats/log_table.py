@@ -61,7 +61,7 @@ _OSQUERY_ROOTS = ("columns", "osquery.result.columns", "osquery", "")
 _GONE = ("/action /osquery.result.action", _one_of("removed"))
 
 _EVENT_ID = (
-    "/Event.System.EventID.#text /Event.System.EventID /winlog.event_id /event.code /data.win.system.eventID "
+    "/Event.System.EventID /Event.System.EventID.#text /winlog.event_id /event.code /data.win.system.eventID "
     "/System.EventID /EventID /EventId /Id"
 )
 _LOGGED = (

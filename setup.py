@@ -56,6 +56,7 @@ PER_MESSAGE = [
     "rustnet.engine.text",
     "rustnet.engine.fragments",
     "rustnet.dissect.framework.conversation",
+    "rustnet.dissect.framework.candidates",
     "rustnet.dissect.framework.dispatch",
     "rustnet.dissect.dns.parser",
     "rustnet.dissect.dns.message",

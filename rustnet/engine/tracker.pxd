@@ -17,7 +17,7 @@ from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
 
-cdef int ECHO_HEADER, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
+cdef int ECHO_HEADER, PUSH, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32

@@ -38,6 +38,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         ICMPV6,
         INTERVAL,
         MARK_DATA,
+        MARK_ISN,
         OK,
         OWNER,
         RST,
@@ -60,6 +61,9 @@ MAX_PORTLESS = 100_000
 
 TIMESTAMPS_SIZE = 12
 """Bytes of TCP's options where they are timestamps alone."""
+
+PUSH = 8
+"""TCP's flag of the last segment of what an application wrote."""
 
 ECHO_HEADER = 8
 """Bytes in front of what an ICMP echo carries."""
@@ -395,9 +399,11 @@ class Tracker:
             start = me.position + wrap(p.seq - me.next_seq)
             if p.flags & SYN:
                 start += 1
-            size = p.payload_captured if p.payload_captured < p.payload else p.payload
-            data = self.copy(p.payload_offset, size)
-            self.streams.segment(flow, from_src, start, data, p.payload, ack, p.ts, p.number)
+            # One byte without PSH, before all others, in a capture that begins within the connection: a keep-alive.
+            if p.payload > 1 or start > 0 or p.flags & PUSH or me.marks & MARK_ISN:
+                size = p.payload_captured if p.payload_captured < p.payload else p.payload
+                data = self.copy(p.payload_offset, size)
+                self.streams.segment(flow, from_src, start, data, p.payload, ack, p.ts, p.number)
         if flow.waiting or p.flags & SYN:
             self.streams.control(flow, from_src, p.flags, ack, p.ts)
         if flow.timeout < timeout:

@@ -55,6 +55,7 @@ PER_MESSAGE = [
     "rustnet.dissect.framework.conversation",
     "rustnet.dissect.framework.dispatch",
     "rustnet.dissect.dns.parser",
+    "rustnet.dissect.dns.probe",
     "rustnet.dissect.dns.message",
     "rustnet.dissect.dns.names",
     "rustnet.dissect.dns.texts",

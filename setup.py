@@ -59,6 +59,7 @@ PER_MESSAGE = [
     "rustnet.dissect.framework.candidates",
     "rustnet.dissect.framework.dispatch",
     "rustnet.dissect.dns.parser",
+    "rustnet.dissect.dns.probe",
     "rustnet.dissect.dns.message",
     "rustnet.dissect.dns.names",
     "rustnet.dissect.dns.texts",

@@ -393,7 +393,7 @@ def test_packets_that_belong_to_no_flow_own_nothing(tmp_path: Path) -> None:
 
 
 def test_sidecar_and_comments_are_weighed_together(tmp_path: Path, record: object) -> None:
-    import json
+    import json  # noqa: PLC0415
 
     sidecar = tmp_path / "n.jsonl"
     line = record("10.0.0.1:45000", "10.9.9.9:6000", pid=900, name="other", protocol="UDP")  # type: ignore[operator]

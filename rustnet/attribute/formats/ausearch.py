@@ -73,8 +73,10 @@ def _connect(row: dict[str, str], address: re.Match[str], *, day_first: bool) ->
         record["stamp"] = f"{_date(row.get('DATE') or '', day_first=day_first)} {row.get('TIME', '')}"
         record["quality"] = "zone-unknown"
     record["exe" if row.get("HOW", "").startswith("/") else "comm"] = row.get("HOW")
-    if unknown := _UNKNOWN_USER.fullmatch(row.get("SUBJ_SEC") or ""):
+    user = row.get("SUBJ_SEC", "")
+    if unknown := _UNKNOWN_USER.fullmatch(user):
         record["uid"] = unknown[1]
+    if unknown or user == "unset":
         del record["SUBJ_SEC"]
     return record
 

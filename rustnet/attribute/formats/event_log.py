@@ -8,7 +8,6 @@ and characters by number are known, and declarations are not read at all, so tha
 
 import codecs
 import re
-from collections.abc import Iterator
 from typing import BinaryIO
 
 from rustnet.attribute.formats.log_syntax import (
@@ -30,7 +29,7 @@ READ = {"1": _SYSMON, "3": _SYSMON, "5156": frozenset(("Microsoft-Windows-Securi
 of Windows' firewall."""
 
 MAX_ADDRESSES = 1024
-"""Maximum number of addresses of recording hosts that are kept, to tell their ends of connections."""
+"""Maximum number of addresses of recording hosts that are kept, by which their ends are known."""
 
 _START = re.compile(r"<Event(?=[\s>])")
 _END = "</Event>"
@@ -42,7 +41,7 @@ _ID = re.compile(r"<EventID(?:\s[^<>]*)?>\s*(\d{1,10})\s*</EventID>")
 _PROVIDER = re.compile(r"<Provider\s+Name=[\"']([^\"'<]*)[\"']")
 _COMPUTER = re.compile(r"<Computer>([^<]*)</Computer>")
 _TIME = re.compile(r"<TimeCreated\s+SystemTime=[\"']([^\"'<]*)[\"']")
-_DATA = re.compile(r"<Data\s+Name=(?:\"([^\"<]*)\"|'([^'<]*)')\s*(?:/>|>([^<]*)</Data>)")
+_DATA = re.compile(r"<Data\s+Name=[\"']([^\"'<]*)[\"']\s*(?:/>|>([^<]*)</Data>)")
 _ENTITY = re.compile(r"&(?:#(\d{1,7})|#x([0-9A-Fa-f]{1,6})|(\w{1,32}));", re.ASCII)
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _UNSET = frozenset(("", "-", "--NULL--"))
@@ -134,15 +133,14 @@ def _values(text: str, begin: int, end: int) -> Record:
     """Named values of an event's data, without unknown ones."""
     close = text.find("</EventData>", begin, end)
     end = end if close < 0 else close
-    values: Record = {}
-    elements = _DATA.findall(text, begin, end)
+    elements: list[tuple[str, str]] = _DATA.findall(text, begin, end)
     if len(elements) != text.count("<Data", begin, end):
         raise BadValue("invalid XML in the event's data")
-    for double, single, value in elements:
-        name = double or single
-        if name in values:
-            raise BadValue(f"two values of {shown(name)}")
-        values[name] = _unescaped(value) if "&" in value else value
+    values = dict(elements)
+    if len(values) != len(elements):
+        raise BadValue("two values of the same name")
+    if text.find("&", begin, end) >= 0:
+        values = {name: _unescaped(value) for name, value in elements}
     return {name: value for name, value in values.items() if value not in _UNSET}
 
 
@@ -243,34 +241,34 @@ class _LocalEnds:
 
     def orient(self, record: Record) -> None:
         """Set `Inbound` of a connection whose source is the remote end."""
-        for data in _inner(record):
-            source, destination = _either(data, "SourceAddress"), _either(data, "DestAddress")
-            if type(source) is not str or type(destination) is not str:
-                return
-            if str(_either(data, "Direction")).lower() not in _INBOUND:
-                if len(self._own) < MAX_ADDRESSES:
-                    self._own.add(source)
-                return
-            owned = source in self._own, destination in self._own
-            if owned[0] == owned[1]:
-                owned = _number(_either(data, "SourcePort")) < _number(_either(data, "DestPort")), False
-            data["Inbound"] = "false" if owned[0] else "true"
+        data = _inner(record)
+        source, destination = _either(data, "SourceAddress"), _either(data, "DestAddress")
+        if type(source) is not str or type(destination) is not str:
+            return
+        if str(_either(data, "Direction")).lower() not in _INBOUND:
+            if len(self._own) < MAX_ADDRESSES:
+                self._own.add(source)
+            return
+        owned = source in self._own, destination in self._own
+        if owned[0] == owned[1]:
+            owned = _number(_either(data, "SourcePort")) < _number(_either(data, "DestPort")), False
+        data["Inbound"] = "false" if owned[0] else "true"
 
 
-def _inner(record: Record) -> Iterator[Record]:
-    """The object of a record that has the values."""
+def _inner(record: Record) -> Record:
+    """The object of a record that has the values; empty if there is none."""
     for keys in _ROOTS:
         value: object = record
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         if isinstance(value, dict):
-            yield value
-            return
+            return value
+    return {}
 
 
 def _either(data: Record, name: str) -> object:
     """A value, whose name Wazuh begins with a small letter."""
-    return data.get(name, data.get(name[0].lower() + name[1:]))
+    return data[name] if name in data else data.get(name[0].lower() + name[1:])
 
 
 def _number(value: object) -> int:

@@ -350,7 +350,7 @@ def decoded(text: str | bytes) -> tuple[list[Any], Faults]:
         (xml(CONNECT | {"Image": "/a"}).replace("/a<", "/<a>b<"), "invalid XML in the event's data"),
         (xml(CONNECT).replace("curl<", "&lol;<"), "undefined entity 'lol'"),
         (xml(CONNECT).replace("curl<", "&#x110000;<"), "a character beyond Unicode"),
-        (xml(CONNECT).replace('"SourcePort"', '"SourceIp"'), "two values of 'SourceIp'"),
+        (xml(CONNECT).replace('"SourcePort"', '"SourceIp"'), "two values of the same name"),
         (xml(CONNECT).replace("<EventID>3</EventID>", ""), "an event without EventID"),
         (xml(CONNECT | {"RuleName": "x" * MAX_RECORD}), f"longer than {MAX_RECORD} characters"),
         (xml(CONNECT)[:-8] + "y" * (MAX_RECORD + 4 * CHUNK) + "\n", f"longer than {MAX_RECORD} characters"),

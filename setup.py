@@ -25,6 +25,7 @@ PER_PACKET = [
     "rustnet.engine.network",
     "rustnet.engine.ethernet",
     "rustnet.engine.dot11",
+    "rustnet.engine.further_links",
     "rustnet.engine.links",
     "rustnet.engine.decode",
     "rustnet.engine.index",

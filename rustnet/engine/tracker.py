@@ -27,6 +27,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     from rustnet.engine.jumps import wrap
     from rustnet.engine.numbers import (
         ACK,
+        AGGREGATE,
         BULK_PACKETS,
         COPY,
         DATA,
@@ -55,6 +56,9 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
 
 MAX_TUNNELS = 8
 """Tunnels within tunnels that are followed."""
+
+MAX_SUBFRAMES = 256
+"""Packets that are read of one aggregated 802.11 frame, which holds 11,454 bytes."""
 
 MAX_PORTLESS = 100_000
 """Flows of one protocol without ports whose messages are read: a sweep or a flood may have one of each packet."""
@@ -203,13 +207,19 @@ class Tracker:
         None where what fragments or a tunnel contain is another tracker's.
         """
         p = self.decoder.pkt
-        context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+        return self.follow(frames, (p.vlan + 1) | ((p.outer_vlan + 1) << 16), None, 0, 0)
+
+    def follow(self, frames: Frames, context: int, outer: Flow | None, tunnel: int, level: int) -> Flow | None:
+        """As `packet`, for one inside ``level`` tunnels, of which ``outer`` is the innermost's flow."""
+        p = self.decoder.pkt
         moved = False
-        outer: Flow | None = None
-        tunnel = 0
         carried = 0
         flow: Flow | None = None
-        for depth in range(MAX_TUNNELS):
+        for depth in range(level, MAX_TUNNELS):
+            if p.tunnel == AGGREGATE:
+                if not moved:
+                    return self.aggregated(frames, context, outer, tunnel, depth)
+                p.tunnel = 0
             if depth and self.shares > 1 and self.elsewhere(p):
                 flow = None
                 break
@@ -249,6 +259,47 @@ class Tracker:
             self.decoder.resume_frames(frames.data)
         return flow
 
+    def aggregated(self, frames: Frames, context: int, outer: Flow | None, tunnel: int, depth: int) -> Flow | None:
+        """Account for each packet that an 802.11 frame carries; returns the first one's flow.
+
+        The frame's bytes are divided among them; the packet index has the first one, with the payload of all of its flow.
+        """
+        decoder, table = self.decoder, self.table
+        p = decoder.pkt
+        at, end, whole = p.inner_offset, p.inner_end, p.length
+        size = decoder.subframe_size(at, end)
+        left = whole
+        first: Flow | None = None
+        from_src = seen = False
+        protocol = flags = 0
+        payload = 0
+        for k in range(MAX_SUBFRAMES):
+            start = at
+            at += (size + 3) & ~3
+            size = decoder.subframe_size(at, end)
+            p.clear()
+            decoder.depth = 0
+            p.length = at - start if size and k < MAX_SUBFRAMES - 1 and at - start < left else left
+            left -= p.length
+            if decoder.subframe(start, end) != OK:
+                self.tunnel_failures += 1
+            else:
+                tags = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+                inside = (context ^ (tags * INNER_TAGS)) & MASK64 if depth else tags
+                flow = None
+                if self.shares == 1 or not self.elsewhere(p):
+                    flow = self.follow(frames, inside, outer, tunnel, depth)
+                if not seen:
+                    first, from_src, seen = flow, table.from_src, True
+                    protocol, flags, payload = p.protocol, p.flags, p.payload
+                elif flow is not None and flow is first and table.from_src == from_src:
+                    payload += p.payload
+            if not size:
+                break
+        p.length = whole
+        p.protocol, p.flags, p.payload, table.from_src = protocol, flags, payload, from_src
+        return first
+
     def copied(self) -> Flow | None:
         """Count a packet that is a copy, and what it carries, for the flows of its original; returns the innermost.
 
@@ -271,7 +322,7 @@ class Tracker:
                 me = half(flow, self.table.from_src)
                 me.packets += 1
                 me.bytes += p.length
-            if p.fragment or not p.tunnel:
+            if p.fragment or not p.tunnel or p.tunnel == AGGREGATE:
                 break
             from_src, carried = self.table.from_src, p.payload
             context = self.inside(context, p)

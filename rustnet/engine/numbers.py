@@ -85,6 +85,17 @@ TUNNEL_VXLAN, TUNNEL_GENEVE, TUNNEL_GTPU, TUNNEL_L2TP, TUNNEL_4IN6, TUNNEL_CAPWA
     12,
 )
 TUNNEL_QINQ, TUNNEL_FRAGMENTS = 13, 14
+TUNNEL_VXLAN_GPE, TUNNEL_TZSP, TUNNEL_LISP, TUNNEL_AYIYA, TUNNEL_MPLS, TUNNEL_L2TPV3, TUNNEL_PIM, TUNNEL_EOIP = (
+    15,
+    16,
+    17,
+    18,
+    19,
+    20,
+    21,
+    22,
+)
+TUNNEL_ARUBA = 23
 TUNNEL_NAMES = (
     None,
     "gre",
@@ -101,6 +112,15 @@ TUNNEL_NAMES = (
     "etherip",
     "qinq",
     "fragments",
+    "vxlan-gpe",
+    "tzsp",
+    "lisp",
+    "ayiya",
+    "mpls",
+    "l2tpv3",
+    "pim",
+    "eoip",
+    "aruba",
 )
 
 MAPPED = 0xFFFF_0000_0000
@@ -199,6 +219,24 @@ L2TP_PORT, GTPU_PORT, TEREDO_PORT, VXLAN_PORT, CAPWAP_PORT, GENEVE_PORT, OLD_VXL
     8472,
 )
 """UDP ports of tunnels; `OLD_VXLAN_PORT` is what Linux took before one was assigned."""
+LISP_PORT, LISP_CONTROL_PORT, GRE_PORT, VXLAN_GPE_PORT, AYIYA_PORT, MPLS_PORT, TZSP_PORT = (
+    4341,
+    4342,
+    4754,
+    4790,
+    5072,
+    6635,
+    37008,
+)
+"""UDP ports of further tunnels."""
+PIM, L2TP, MPLS_IN_IP = 103, 115, 137
+"""IP protocols of further tunnels."""
+WCCP_TYPE, NSH_TYPE, EOIP_TYPE, ARUBA_FIRST, ARUBA_LAST = 0x883E, 0x894F, 0x6400, 0x8200, 0x8370
+"""Protocol types in GRE: sent to a web cache, a service function chain, MikroTik's bridges, Aruba's wireless frames."""
+LINK_WITHIN = 0x2_0000
+"""Inner types of tunnels from here on are link types: `LINK_WITHIN` + the number of the LINKTYPE registry."""
+LINK_PRISM, LINK_AVS = 119, 163
+"""Link types of further headers in front of 802.11 frames."""
 
 MAX_HEADERS = 16
 """Tags, labels and extension headers that are followed before a packet counts as malformed."""

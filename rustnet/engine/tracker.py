@@ -223,6 +223,8 @@ class Tracker:
             if depth and self.shares > 1 and self.elsewhere(p):
                 flow = None
                 break
+            if p.fragment and p.version == 6:
+                self.name_fragment(p, context)
             flow = self.table.find(p, context)
             from_src = self.table.from_src
             if outer is not None and flow.outer_flow_id == 0:
@@ -312,6 +314,8 @@ class Tracker:
         for depth in range(MAX_TUNNELS):
             if depth and self.shares > 1 and self.elsewhere(p):
                 return None
+            if p.fragment and p.version == 6:
+                self.name_fragment(p, context)
             known = self.table.known(p, context)
             if known is None:
                 break
@@ -470,16 +474,29 @@ class Tracker:
         self.count(flow, me, self.decoder.pkt)
         me.payload += self.decoder.pkt.payload
 
+    def datagram_of(self, p: Packet, context: int) -> tuple[int, ...]:
+        """What the fragments of one datagram have in common."""
+        protocol = p.protocol if p.version == 4 else -1
+        return (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, protocol, context)
+
+    def name_fragment(self, p: Packet, context: int) -> None:
+        """Set the protocol of a later IPv6 fragment to that of the first one, which decides (RFC 8200 section 4.5)."""
+        if p.fragment_offset:
+            protocol = self.fragments.first_protocol(self.datagram_of(p, context))
+            if protocol >= 0:
+                p.protocol = protocol
+
     def complete(self, context: int) -> bool:
         """Add a fragment; true once its datagram is complete, which the decoder has then read."""
         p = self.decoder.pkt
-        key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
+        key = self.datagram_of(p, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
-        whole = self.fragments.add(key, p.fragment_offset, bool(p.more_fragments), data, p.ip_payload, p.ts)
+        offset, more = p.fragment_offset, bool(p.more_fragments)
+        whole = self.fragments.add(key, p.protocol, offset, more, data, p.ip_payload, p.ts)
         if whole is None:
             return False
         self.decoder.attach(memoryview(whole))
-        return self.decoder.reassembled(p.protocol, len(whole)) == OK
+        return self.decoder.reassembled(self.fragments.protocol, len(whole)) == OK
 
     def sweep(self, frames: Frames) -> None:
         """End idle flows, by the clock of the packets and not of this machine."""

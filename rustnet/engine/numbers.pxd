@@ -213,8 +213,6 @@ cdef enum:
     ARUBA_FIRST = 0x8200
     ARUBA_LAST = 0x8370
     LINK_WITHIN = 0x20000
-    LINK_PRISM = 119
-    LINK_AVS = 163
     STATE_NONE = 0
     SYN_SENT = 1
     SYN_RECV = 2

@@ -235,7 +235,6 @@ WCCP_TYPE, NSH_TYPE, EOIP_TYPE, ARUBA_FIRST, ARUBA_LAST = 0x883E, 0x894F, 0x6400
 """Protocol types in GRE: sent to a web cache, a service function chain, MikroTik's bridges, Aruba's wireless frames."""
 LINK_WITHIN = 0x2_0000
 """Inner types of tunnels from here on are link types: `LINK_WITHIN` + the number of the LINKTYPE registry."""
-LINK_PRISM, LINK_AVS = 119, 163
 """Link types of further headers in front of 802.11 frames."""
 
 MAX_HEADERS = 16

@@ -1,4 +1,4 @@
-"""Probes of DNS (RFC 1035), mDNS (RFC 6762) and LLMNR (RFC 4795): header and question; of rare opcodes, all of a message."""
+"""Probes of DNS (RFC 1035), mDNS (RFC 6762) and LLMNR (RFC 4795): header and question, or all of a rare message."""
 
 import re
 

@@ -10,7 +10,11 @@ if not cython.compiled:
         CUT,
         IP4,
         IP6,
+        LINK_BROADCOM,
+        LINK_BROADCOM_PREPEND,
         LINK_DOT11,
+        LINK_DSA,
+        LINK_EDSA,
         LINK_ETHERNET,
         LINK_HDLC,
         LINK_IPV4,
@@ -72,6 +76,10 @@ class Links(Dot11):
             return self.nflog(o, e)
         if link in (LINK_PKTAP_OLD, LINK_PKTAP):
             return self.pktap(o, e)
+        if link in (LINK_BROADCOM, LINK_BROADCOM_PREPEND, LINK_DSA):
+            return self.switch_tag(o, e, link)
+        if link == LINK_EDSA:  # its tag has an ethertype
+            return self.ethernet(o, e)
         return UNKNOWN_LINK
 
     def raw_ip(self, o: int, e: int) -> int:

@@ -22,7 +22,7 @@ cdef class Ethernet(Network):
     @cython.locals(sap=int, source=int, at=Py_ssize_t)
     cdef int llc(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(oui=int, kind=int)
-    cdef int snap(self, Py_ssize_t o, Py_ssize_t e) except -1
+    cdef int snap_protocol(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(p=Packet, tag=int)
     cdef int network(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(options=int)

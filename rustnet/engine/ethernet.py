@@ -152,14 +152,14 @@ class Ethernet(Network):
         source = self.b[o + 1] & 0xFE  # its lowest bit marks a response
         at = o + 3 if self.b[o + 2] & 3 == 3 else o + 4
         if sap == SNAP_SAP and source == SNAP_SAP and e - at >= 5:
-            return self.snap(at, e)
+            return self.snap_protocol(at, e)
         if sap == STP_SAP and source == STP_SAP:
             return self.link_payload(STP, o + 3, e)
         if sap == IP_SAP and source == IP_SAP and at < e and self.b[at] >> 4 == 4:
             return MALFORMED if self.too_deep() else self.network(IP4, at, e)
         return self.link_payload(LLC_SAP + sap, o, e)
 
-    def snap(self, o: int, e: int) -> int:
+    def snap_protocol(self, o: int, e: int) -> int:
         """SNAP: an organization's number and its protocol identifier, which is an ethertype for some of them."""
         oui = (self.b[o] << 16) | u16(self, o + 1)
         kind = u16(self, o + 3)

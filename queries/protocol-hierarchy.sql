@@ -50,8 +50,9 @@ WITH RECURSIVE links AS (
     FROM packets LEFT JOIN kinds ON kinds.flow_id = packets.flow_id GROUP BY ALL
 ), chains AS (
     SELECT string_split(concat_ws(':', link, around, CASE WHEN CASE WHEN from_src THEN src_tag ELSE dst_tag END THEN 'vlan' END,
-            CASE WHEN transport = 'stp' OR transport = 'cdp' AND link = 'eth' OR link LIKE '%wlan' AND transport <> 'wlan'
-                THEN 'llc' END, network, CASE WHEN link NOT LIKE '%wlan' OR transport <> 'wlan' THEN transport END,
+            CASE WHEN transport IN ('stp', 'snap') OR regexp_matches(transport, '^(cisco|llc)_') AND transport <> 'llc_0xff' OR transport = 'cdp'
+                AND link = 'eth' OR link LIKE '%wlan' AND NOT starts_with(transport, 'wlan') THEN 'llc' END, network,
+            CASE WHEN link NOT LIKE '%wlan' OR NOT starts_with(transport, 'wlan') THEN transport END,
             CASE WHEN filled AND transport <> 'fragment' THEN above END, CASE WHEN counted.kind IS NULL THEN 'undecoded' END),
         ':') AS chain, frames, bytes
     FROM counted LEFT JOIN links USING (capture_id, interface) LEFT JOIN tunnels ON tunnels.flow_id = inside

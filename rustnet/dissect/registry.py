@@ -41,6 +41,7 @@ from rustnet.dissect.ntp import NTP
 from rustnet.dissect.openvpn import OPENVPN
 from rustnet.dissect.pop3 import POP3
 from rustnet.dissect.postgresql import POSTGRESQL
+from rustnet.dissect.proxy import PROXY
 from rustnet.dissect.quic.parser import QUIC
 from rustnet.dissect.radius import RADIUS
 from rustnet.dissect.rdp import RDP
@@ -69,6 +70,7 @@ from rustnet.dissect.xmpp import XMPP
 # Dissectors that name one of a flow's ports are probed first; this is the order of the others, and of those that share
 # a port.
 DISSECTORS: tuple[Dissector, ...] = (
+    PROXY,
     # The most frequent first, each with a probe that answers NO by the first bytes.
     TLS,
     HTTP2,  # ahead of HTTP, whose probe would wait for the end of the preface's first line

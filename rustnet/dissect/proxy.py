@@ -110,7 +110,9 @@ def _parts(data: bytes) -> list[tuple[int, bytes]]:
 def _describe(row: Proxy, data: bytes) -> None:
     """Read what follows the addresses."""
     for kind, value in _parts(data):
-        if kind == _ALPN:
+        if kind == _SSL and len(value) >= _SSL_FIXED:
+            _describe_tls(row, value)
+        elif kind == _ALPN:
             row.alpn = text(value)
         elif kind == _AUTHORITY:
             row.authority = text(value)
@@ -118,16 +120,19 @@ def _describe(row: Proxy, data: bytes) -> None:
             row.unique_id = value[:128].hex()
         elif kind == _NAMESPACE:
             row.namespace = text(value)
-        elif kind == _SSL and len(value) >= _SSL_FIXED:
-            if value[0] & _CERTIFICATE:
-                row.client_verified = value[1:_SSL_FIXED] == bytes(4)
-            for inner, detail in _parts(value[_SSL_FIXED:]):
-                if inner == _SSL_VERSION:
-                    row.tls_version = text(detail)
-                elif inner == _SSL_CN:
-                    row.client_cn = text(detail)
-                elif inner == _SSL_CIPHER:
-                    row.cipher = text(detail)
+
+
+def _describe_tls(row: Proxy, data: bytes) -> None:
+    """Read what is stated of TLS between the client and the proxy."""
+    if data[0] & _CERTIFICATE:
+        row.client_verified = data[1:_SSL_FIXED] == bytes(4)
+    for kind, value in _parts(data[_SSL_FIXED:]):
+        if kind == _SSL_VERSION:
+            row.tls_version = text(value)
+        elif kind == _SSL_CN:
+            row.client_cn = text(value)
+        elif kind == _SSL_CIPHER:
+            row.cipher = text(value)
 
 
 def _fits(data: bytes) -> bool:

@@ -30,6 +30,7 @@ from rustnet.dissect.kerberos import KERBEROS
 from rustnet.dissect.lacp import LACP
 from rustnet.dissect.ldap import LDAP
 from rustnet.dissect.lldp import LLDP
+from rustnet.dissect.managesieve import MANAGESIEVE
 from rustnet.dissect.memcached import MEMCACHED
 from rustnet.dissect.modbus import MODBUS
 from rustnet.dissect.mongodb.parser import MONGODB
@@ -37,6 +38,7 @@ from rustnet.dissect.mqtt import MQTT
 from rustnet.dissect.mysql import MYSQL
 from rustnet.dissect.netbios import NETBIOS
 from rustnet.dissect.nfs.parser import NFS
+from rustnet.dissect.nntp import NNTP
 from rustnet.dissect.ntp import NTP
 from rustnet.dissect.openvpn import OPENVPN
 from rustnet.dissect.pop3 import POP3
@@ -50,7 +52,7 @@ from rustnet.dissect.rtp import RTCP, RTP
 from rustnet.dissect.rtsp import RTSP
 from rustnet.dissect.sip import SIP
 from rustnet.dissect.smb.parser import SMB
-from rustnet.dissect.smtp import SMTP
+from rustnet.dissect.smtp import LMTP, SMTP
 from rustnet.dissect.snmp import SNMP
 from rustnet.dissect.socks import SOCKS
 from rustnet.dissect.ssdp import SSDP
@@ -76,10 +78,13 @@ DISSECTORS: tuple[Dissector, ...] = (
     HTTP2,  # ahead of HTTP, whose probe would wait for the end of the preface's first line
     HTTP,
     SSH,
+    LMTP,
     SMTP,  # ahead of FTP, whose greeting has the same code
     FTP,
     POP3,
     IMAP,
+    MANAGESIEVE,
+    NNTP,
     MYSQL,
     POSTGRESQL,
     SOCKS,

@@ -379,7 +379,7 @@ class FlowRow:
     duplicates: Count32 = 0
     """Of its packets, those that are copies of others: counted (unless `captures.without_duplicates`), not analysed."""
     proxied_src_ip: Ip | None = None
-    """Address of the client for whom `src` (or `dst`) relays, as its first PROXY header states it: a claim of the sender."""
+    """Address of the client whose connection is relayed, as its first PROXY header states it: a claim of the sender."""
     proxied_src_port: Port | None = None
     """That client's port, by the same header."""
     src_country: Place | None = None

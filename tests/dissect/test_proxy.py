@@ -128,7 +128,8 @@ NOT = [
     b"PROXY TCP4 203.0.113.9 198.51.100.20 51000 65536\r\n", b"PROXY TCP4 2001:db8::1 198.51.100.20 51000 443\r\n",
     b"PROXY TCP5 203.0.113.9 198.51.100.20 51000 443\r\n", b"PROXY TCP4 203.0.113.999 198.51.100.20 51000 443\r\n",
     b"PROXY TCP4 203.0.113.9 198.51.100.20 51000 443\n", b"PROXY NOTICE hello\r\n", b"PROXY\r\n",
-    SIGNATURE + b"\x11\x11\0\x0c" + FOUR, SIGNATURE + b"\x21\x41\0\x0c" + FOUR, SIGNATURE + b"\x21\x11\0\x0b" + FOUR[:-1],
+    SIGNATURE + b"\x11\x11\0\x0c" + FOUR, SIGNATURE + b"\x21\x41\0\x0c" + FOUR,
+    SIGNATURE + b"\x21\x11\0\x0b" + FOUR[:-1],
     b"\r\n\r\n\0\r\nQUIX\n" + V2[12:],
 ]  # fmt: skip
 
@@ -166,7 +167,7 @@ def test_datagrams() -> None:
     assert Flow(PROXY, "udp").probe(front + query) == YES
     alone = DispatchedFlow([(CLIENT, v2(0, 0)), *said], 53, "udp")
     assert (alone.talk.app, len(alone.rows(Dns))) == ("dns", len(dispatched.rows(Dns)) // 3)
-    assert dispatched.talk.proxied is not None and dispatched.talk.proxied[0] == "203.0.113.9"
+    assert dispatched.talk.proxied == ("203.0.113.9", 51000, 1)
 
 
 def test_no_other_protocol_takes_a_header() -> None:

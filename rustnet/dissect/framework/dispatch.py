@@ -134,7 +134,7 @@ class Dispatcher(Listener):
         return order
 
     def candidate_order(self, transport: str, src_port: int, dst_port: int, first: int) -> tuple[Candidate, ...]:
-        """Dissectors in probe order: outermost ones, those of the responder's port, of the initiator's, then the others.
+        """Dissectors in probe order: outermost ones, those of the responder's port, of the initiator's, then others.
 
         Those of the others whose content cannot begin with the byte ``first`` are left out.
         """

@@ -3,7 +3,7 @@ from hashlib import md5
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.ssh import SSH, Ssh
 from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow
@@ -149,6 +149,18 @@ def test_a_client_that_speaks_http_after_the_server(port: int, chunk: int) -> No
     assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", True)]
     assert [(row["method"], row["host"]) for row in flow.rows(Http)] == [("GET", "www.example.org")]
     assert ("malformed_ssh", "the client speaks HTTP, the other side SSH") in flow.sink.anomalies
+
+
+@pytest.mark.parametrize("port", [22, 80, 2222])
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\nInvalid SSH identification string.\r\n", b"SSH-2.0-x\r\n" + KEYS])
+def test_a_client_that_speaks_http_before_the_server(port: int, answer: bytes) -> None:
+    flow = DispatchedFlow([(CLIENT, GET), (SERVER, answer)], port=port)
+    assert flow.talk.app == "ssh"
+    assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", KEYS in answer)]
+    assert [(row["method"], row["host"], row.get("status")) for row in flow.rows(Http)] == [
+        ("GET", "www.example.org", None),
+    ]  # fmt: skip
+    assert flow.sink.anomalies == []
 
 
 def test_a_server_that_speaks_http() -> None:

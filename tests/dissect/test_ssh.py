@@ -125,7 +125,7 @@ def test_other_lines_and_the_key_exchange_in_one_segment() -> None:
 def test_empty_lines_of_a_client() -> None:
     flow, (row,) = talk((SERVER, b"SSH-2.0-x\r\n"), (CLIENT, b"\r\n\r\nSSH-1.99-y\r\n"))
     assert (row.client_banner, row.server_banner) == ("SSH-1.99-y", "SSH-2.0-x")
-    assert flow.sink.anomalies == []
+    assert flow.sink.anomalies == [("malformed_ssh", "expected an SSH identification line")]
 
 
 @pytest.mark.parametrize("complaint", [b"Protocol major versions differ.\n", b"Invalid SSH identification string.\r\n"])

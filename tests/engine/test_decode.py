@@ -10,13 +10,14 @@ import pytest
 from rustnet.engine.numbers import CUT, MALFORMED, TUNNEL_NAMES, UNKNOWN_LINK
 from tests.engine import decode_cases
 from tests.engine.decode_cases import A4, A6, B4, B6, C4, CLIENT, CLIENT6, D4, DATA, SERVER, SERVER6, Case
+from tests.engine.tag_cases import TAG_CASES
 from tests.engine.tracking import Tracked, track
 from tests.engine.tunnel_cases import OTHER_IP, OTHER_UDP, PORTS, TUNNELS, over_ip, over_udp
 from tests.support.effort import assert_linear
 from tests.support.packets import ACK, SECOND, START, Captured, checksum, ethernet, ip, kind_of, paced, tcp, udp
 from tests.support.uncompiled import RUNS_PURE
 
-CASES = decode_cases.CASES + TUNNELS
+CASES = decode_cases.CASES + TUNNELS + TAG_CASES
 by_name = {case.name: case for case in CASES}
 each_case = pytest.mark.parametrize("case", CASES, ids=list(by_name))
 
@@ -142,6 +143,10 @@ NESTS = {
     ),
     "fabric path": (1, b"\2" * 12 + b"\x89\x03\0\0"),
     "qinq": (1, b"\x81\0\0\1"),
+    "e-tag": (1, b"\2" * 12 + b"\x89\x3f" + bytes(6)),
+    "nsh": (1, b"\2" * 12 + b"\x89\x4f" + b"\0\2\1\4" + b"\0\0\0\0"),
+    "pbb": (1, b"\2" * 12 + b"\x88\xe7" + bytes(4)),
+    "isl": (1, bytes.fromhex("01000c000000 020000000009 0500 aaaa0300000c 0002 0000 0000")),
     "extension headers": (229, b"\0\0"),
 }
 

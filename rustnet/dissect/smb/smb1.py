@@ -129,7 +129,7 @@ class Smb1:
                 file.written += size
                 bounded(self.writes, key, (file, size))
                 if file.pipe is not None and command == _WRITE:
-                    ahead = 2 if _u16(words, 16) & _MESSAGE == _MESSAGE else 0  # the length of the message
+                    ahead = 2 if _u16(words, 14) & _MESSAGE == _MESSAGE else 0  # the length of the message
                     _feed(file, data, _u16(words, 22) + ahead, size - ahead, True)
         elif command == _CLOSE:
             session.close_file(words[:2], self._file(words[:2]), key)

@@ -22,7 +22,7 @@ cdef class HttpParser(Connection):
     cdef _take_lone(self)
     @cython.locals(entry=tuple)
     cdef Py_ssize_t _old_answer(self, Py_ssize_t pos, int side) except -1
-    cdef Py_ssize_t _skip_stray(self, Py_ssize_t pos, int side) except -1
+    cdef Py_ssize_t _skip_stray(self, bytes data, Py_ssize_t pos, int side) except -1
     cdef Py_ssize_t _message(self, bytes head, Py_ssize_t end, int side) except -2
     @cython.locals(talk=Conversation, method=bytes, target=bytes, version=bytes, fields=dict, odd=int, length=int64_t, size=int64_t, passed=tuple)
     cdef Py_ssize_t _request(self, object line, bytes head, Py_ssize_t end, int side) except -1

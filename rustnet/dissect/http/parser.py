@@ -53,8 +53,13 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
 MAX_HEAD = 65_536
 """Maximum size of a head."""
 
+<<<<<<< HEAD
 OLD = "HTTP/0.9"
 """Version of a request that states none."""
+=======
+_SSH = (b"SSH-2.0-", b"SSH-1.9")
+"""What an SSH server answers to a client that takes it for one of HTTP."""
+>>>>>>> h-SERVICES
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
 
 
@@ -155,7 +160,7 @@ class HttpParser(Connection):
             self.lone = None
             try:
                 after = self._message(data[pos:end], end, side)
-                return after if after >= 0 else self._skip_stray(pos, side)
+                return after if after >= 0 else self._skip_stray(data, pos, side)
             except DissectError as error:
                 self._report("malformed_http", str(error))
                 self._resynchronise(side)
@@ -165,7 +170,7 @@ class HttpParser(Connection):
             self._resynchronise(side)
             return size
         if searched == 0 and pos < size and not plausible(data, pos):
-            return self._skip_stray(pos, side)
+            return self._skip_stray(data, pos, side)
         self.searched[side] = size - start
         if self.client < 0 and pos < size <= pos + MAX_VALUE and data[size - 1] == 10:
             self._keep_lone(data[pos:], side)
@@ -206,8 +211,17 @@ class HttpParser(Connection):
         self._resynchronise(side)
         return pos
 
-    def _skip_stray(self, pos: int, side: int) -> int:
-        """Skip bytes that are not a head: an anomaly, unless the direction begins with them."""
+    def _skip_stray(self, data: bytes, pos: int, side: int) -> int:
+        """Skip bytes that are not a head: an anomaly, unless the direction begins with them.
+
+        If the answer is an SSH server's identification, its protocol reads what follows, and names the flow.
+        """
+        if not self.head_seen[side] and self.client == 1 - side and data.startswith(_SSH, pos):
+            self.close()
+            self.handed_over = True
+            self.talk.app = None
+            self.talk.hand_over(None)
+            return pos
         if self.head_seen[side]:
             self._report("malformed_http", "expected an HTTP start line")
         self._resynchronise(side)

@@ -9,13 +9,14 @@ import pytest
 
 from rustnet.engine.numbers import CUT, MALFORMED, TUNNEL_NAMES, UNKNOWN_LINK
 from tests.engine.decode_cases import A4, A6, B4, B6, C4, CASES, CLIENT, CLIENT6, D4, DATA, SERVER, SERVER6, Case
+from tests.engine.link_cases import CASES as LINK_CASES
 from tests.engine.tracking import Tracked, track
 from tests.support.effort import assert_linear
 from tests.support.packets import ACK, SECOND, START, Captured, checksum, ethernet, ip, kind_of, paced, tcp, udp
 from tests.support.uncompiled import RUNS_PURE
 
-by_name = {case.name: case for case in CASES}
-each_case = pytest.mark.parametrize("case", CASES, ids=list(by_name))
+by_name = {case.name: case for case in CASES + LINK_CASES}
+each_case = pytest.mark.parametrize("case", CASES + LINK_CASES, ids=list(by_name))
 
 
 def check_books(got: Tracked) -> None:
@@ -76,12 +77,12 @@ def test_cut_and_damaged_by_chance(seed: int, capfd: pytest.CaptureFixture[str])
     chance = random.Random(seed)
     frames = []
     for _ in range(3_000 if not RUNS_PURE else 300):
-        case = chance.choice(CASES)
+        case = chance.choice(CASES + LINK_CASES)
         data = bytearray(case.data[: chance.randint(0, len(case.data))] if chance.random() < 0.5 else case.data)
         for _ in range(chance.randint(0, 6)):
             if data:
                 data[chance.randrange(len(data))] = chance.randrange(256)
-        link = case.link if chance.random() < 0.8 else chance.choice(CASES).link
+        link = case.link if chance.random() < 0.8 else chance.choice(CASES + LINK_CASES).link
         frames.append(Captured(START, bytes(data), link, chance.choice((0, 0, 2_000))))
     check_books(track(spaced(frames)))
     assert capfd.readouterr().err == ""

@@ -13,7 +13,11 @@ if not cython.compiled:
         IP4,
         IP6,
         LINK_AVS,
+        LINK_BROADCOM,
+        LINK_BROADCOM_PREPEND,
         LINK_DOT11,
+        LINK_DSA,
+        LINK_EDSA,
         LINK_ETHERNET,
         LINK_HDLC,
         LINK_IPV4,
@@ -82,6 +86,10 @@ class Links(FurtherLinks):
             return self.pktap(o, e)
         if link in (LINK_PRISM, LINK_AVS):
             return self.prism(o, e)
+        if link in (LINK_BROADCOM, LINK_BROADCOM_PREPEND, LINK_DSA):
+            return self.switch_tag(o, e, link)
+        if link == LINK_EDSA:  # its tag has an ethertype
+            return self.ethernet(o, e)
         return self.further_link(o, e, link)
 
     def loopback(self, o: int, e: int) -> int:

@@ -17,7 +17,7 @@ from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
 
-cdef int MAX_SUBFRAMES, ECHO_HEADER, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
+cdef int MAX_SUBFRAMES, ECHO_HEADER, PUSH, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32
@@ -75,7 +75,11 @@ cdef class Tracker:
     cdef int tcp(self, Flow flow, Half *me, Packet p, bint from_src) except -1
     @cython.locals(me=Side)
     cdef int carrier(self, Flow flow, bint from_src) except -1
-    @cython.locals(p=Packet, key=tuple, data=bytes)
+    @cython.locals(protocol=int)
+    cdef tuple datagram_of(self, Packet p, uint64_t context)
+    @cython.locals(protocol=int)
+    cdef int name_fragment(self, Packet p, uint64_t context) except -1
+    @cython.locals(p=Packet, key=tuple, data=bytes, offset=int, more=bint)
     cdef bint complete(self, uint64_t context) except -1
     cdef int sweep(self, Frames frames) except -1
     @cython.locals(flow=Flow, ended=list)

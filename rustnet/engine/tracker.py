@@ -39,6 +39,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         ICMPV6,
         INTERVAL,
         MARK_DATA,
+        MARK_ISN,
         OK,
         OWNER,
         PART_BITS,
@@ -65,6 +66,9 @@ MAX_PORTLESS = 100_000
 
 TIMESTAMPS_SIZE = 12
 """Bytes of TCP's options where they are timestamps alone."""
+
+PUSH = 8
+"""TCP's flag of the last segment of what an application wrote."""
 
 ECHO_HEADER = 8
 """Bytes in front of what an ICMP echo carries."""
@@ -220,6 +224,8 @@ class Tracker:
             if depth and self.shares > 1 and self.elsewhere(p):
                 flow = None
                 break
+            if p.fragment and p.version == 6:
+                self.name_fragment(p, context)
             flow = self.table.find(p, context)
             from_src = self.table.from_src
             if outer is not None and flow.outer_flow_id == 0:
@@ -259,7 +265,7 @@ class Tracker:
     def aggregated(self, frames: Frames, context: int, outer: Flow | None, tunnel: int, depth: int) -> Flow | None:
         """Account for each packet that an 802.11 frame carries; returns the first one's flow.
 
-        The frame's bytes are divided among them; the index has the first one, with the payload of all of its flow.
+        The frame's bytes are divided among them; the packet index has the first one, with the payload of its flow.
         """
         decoder, table = self.decoder, self.table
         p = decoder.pkt
@@ -310,6 +316,8 @@ class Tracker:
         for depth in range(MAX_TUNNELS):
             if depth and self.shares > 1 and self.elsewhere(p):
                 return None
+            if p.fragment and p.version == 6:
+                self.name_fragment(p, context)
             known = self.table.known(p, context)
             if known is None:
                 break
@@ -449,9 +457,11 @@ class Tracker:
             start = me.position + wrap(p.seq - me.next_seq)
             if p.flags & SYN:
                 start += 1
-            size = p.payload_captured if p.payload_captured < p.payload else p.payload
-            data = self.copy(p.payload_offset, size)
-            self.streams.segment(flow, from_src, start, data, p.payload, ack, p.ts, p.number)
+            # One byte without PSH, before all others, in a capture that begins within the connection: a keep-alive.
+            if p.payload > 1 or start > 0 or p.flags & PUSH or me.marks & MARK_ISN:
+                size = p.payload_captured if p.payload_captured < p.payload else p.payload
+                data = self.copy(p.payload_offset, size)
+                self.streams.segment(flow, from_src, start, data, p.payload, ack, p.ts, p.number)
         if flow.waiting or p.flags & SYN:
             self.streams.control(flow, from_src, p.flags, ack, p.ts)
         if flow.timeout < timeout:
@@ -467,16 +477,29 @@ class Tracker:
         self.count(flow, me, self.decoder.pkt)
         me.payload += self.decoder.pkt.payload
 
+    def datagram_of(self, p: Packet, context: int) -> tuple[int, ...]:
+        """What the fragments of one datagram have in common."""
+        protocol = p.protocol if p.version == 4 else -1
+        return (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, protocol, context)
+
+    def name_fragment(self, p: Packet, context: int) -> None:
+        """Set the protocol of a later IPv6 fragment to that of the first one, which decides (RFC 8200 section 4.5)."""
+        if p.fragment_offset:
+            protocol = self.fragments.first_protocol(self.datagram_of(p, context))
+            if protocol >= 0:
+                p.protocol = protocol
+
     def complete(self, context: int) -> bool:
         """Add a fragment; true once its datagram is complete, which the decoder has then read."""
         p = self.decoder.pkt
-        key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
+        key = self.datagram_of(p, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
-        whole = self.fragments.add(key, p.fragment_offset, bool(p.more_fragments), data, p.ip_payload, p.ts)
+        offset, more = p.fragment_offset, bool(p.more_fragments)
+        whole = self.fragments.add(key, p.protocol, offset, more, data, p.ip_payload, p.ts)
         if whole is None:
             return False
         self.decoder.attach(memoryview(whole))
-        return self.decoder.reassembled(p.protocol, len(whole)) == OK
+        return self.decoder.reassembled(self.fragments.protocol, len(whole)) == OK
 
     def sweep(self, frames: Frames) -> None:
         """End idle flows, by the clock of the packets and not of this machine."""

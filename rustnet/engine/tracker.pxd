@@ -65,7 +65,7 @@ cdef class Tracker:
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
-    @cython.locals(first_packets=list)
+    @cython.locals(first_packets=list, first=int64_t)
     cdef int mark_shadow(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half *me, Packet p) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes, timeout=int64_t)

@@ -42,6 +42,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         MARK_ISN,
         OK,
         OWNER,
+        PART_BITS,
         RST,
         SHARE_SHIFT,
         SYN,
@@ -217,7 +218,7 @@ class Tracker:
         flow: Flow | None = None
         for depth in range(level, MAX_TUNNELS):
             if p.tunnel == AGGREGATE:
-                if not moved:
+                if not moved and not p.part:
                     return self.aggregated(frames, context, outer, tunnel, depth)
                 p.tunnel = 0
             if depth and self.shares > 1 and self.elsewhere(p):
@@ -281,6 +282,7 @@ class Tracker:
             size = decoder.subframe_size(at, end)
             p.clear()
             decoder.depth = 0
+            p.part = k + 1
             p.length = at - start if size and k < MAX_SUBFRAMES - 1 and at - start < left else left
             left -= p.length
             if decoder.subframe(start, end) != OK:
@@ -298,7 +300,7 @@ class Tracker:
                     payload += p.payload
             if not size:
                 break
-        p.length = whole
+        p.length, p.part = whole, 0
         p.protocol, p.flags, p.payload, table.from_src = protocol, flags, payload, from_src
         return first
 
@@ -410,8 +412,9 @@ class Tracker:
         """Mark a flow that the first tracker owns and this one only follows for its fragments."""
         flow.shadow = 1
         first_packets = self.table.first_packets
-        if first_packets and first_packets[len(first_packets) - 1] == flow.first_packet:
-            first_packets[len(first_packets) - 1] = -flow.first_packet
+        first = (flow.first_packet << PART_BITS) | self.decoder.pkt.part
+        if first_packets and first_packets[len(first_packets) - 1] == first:
+            first_packets[len(first_packets) - 1] = -first
 
     def count(self, flow: Flow, me: Half, p: Packet) -> None:
         """Count one packet."""

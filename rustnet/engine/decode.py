@@ -24,6 +24,7 @@ if not cython.compiled:
         IP4,
         IPV4_FRAGMENT,
         LINK_ETHERNET,
+        LINK_WITHIN,
         MALFORMED,
         OK,
         PPP,
@@ -167,4 +168,6 @@ class Decoder(Links):
             return self.ppp(o, e)
         if kind == DOT11:
             return self.dot11_swapped(o, e)
+        if kind >= LINK_WITHIN:
+            return self.other_link(o, e, kind - LINK_WITHIN)
         return self.network(kind, o, e)

@@ -2,14 +2,17 @@
 
 import cython
 
-from rustnet.engine.dot11 import Dot11
-from rustnet.engine.numbers import MIN_ETHERTYPE
+from rustnet.engine.further_links import FurtherLinks
+from rustnet.engine.numbers import MAX_HEADERS, MIN_ETHERTYPE
 
 if not cython.compiled:
     from rustnet.engine.numbers import (
+        CAN,
+        CAN_FD,
         CUT,
         IP4,
         IP6,
+        LINK_AVS,
         LINK_BROADCOM,
         LINK_BROADCOM_PREPEND,
         LINK_DOT11,
@@ -28,6 +31,7 @@ if not cython.compiled:
         LINK_PPP,
         LINK_PPP_ETHER,
         LINK_PPP_HDLC,
+        LINK_PRISM,
         LINK_RADIOTAP,
         LINK_RAW,
         LINK_RAW12,
@@ -36,12 +40,16 @@ if not cython.compiled:
         LINK_SLL2,
         LLC,
         MALFORMED,
+        NETLINK,
+        PPP,
+        RADIO_FCS,
+        RADIO_PADDED,
         UNKNOWN_LINK,
     )
     from rustnet.engine.reader import mac, u16, u32, u32le
 
 
-class Links(Dot11):
+class Links(FurtherLinks):
     """Decodes frames of any link type but Ethernet."""
 
     def other_link(self, o: int, e: int, link: int) -> int:
@@ -80,31 +88,13 @@ class Links(Dot11):
             return self.switch_tag(o, e, link)
         if link == LINK_EDSA:  # its tag has an ethertype
             return self.ethernet(o, e)
-        return UNKNOWN_LINK
-
-    def raw_ip(self, o: int, e: int) -> int:
-        """Decode an IP packet; its first nibble is the version."""
-        if o >= e:
-            return CUT
-        nibble = self.b[o] >> 4
-        if nibble == 4:
-            return self.network(IP4, o, e)
-        if nibble == 6:
-            return self.network(IP6, o, e)
-        return MALFORMED
+        if link in (LINK_PRISM, LINK_AVS):
+            return self.prism(o, e)
+        return self.further_link(o, e, link)
 
     def loopback(self, o: int, e: int) -> int:
-        """BSD loopback: four bytes of address family in either byte order (AF_INET6 differs by system)."""
-        if e - o < 4:
-            return CUT
-        family = u32(self, o)
-        if family > 0xFFFF:
-            family = ((family >> 24) & 0xFF) | ((family >> 8) & 0xFF00)
-        if family == 2:
-            return self.network(IP4, o + 4, e)
-        if family in (10, 23, 24, 28, 30):
-            return self.network(IP6, o + 4, e)
-        return MALFORMED
+        """BSD loopback: four bytes of address family."""
+        return self.family(u32(self, o), o + 4, e) if e - o >= 4 else CUT
 
     def cooked(self, o: int, e: int, link: int) -> int:
         """Linux cooked capture, version 1 (link type 113) and 2 (276)."""
@@ -113,6 +103,7 @@ class Links(Dot11):
                 return CUT
             if u16(self, o + 4) == 6:
                 self.pkt.src_mac = mac(self, o + 6)
+            hardware = u16(self, o + 2)
             kind = u16(self, o + 14)
             start = o + 16
         else:
@@ -120,13 +111,42 @@ class Links(Dot11):
                 return CUT
             if self.b[o + 11] == 6:
                 self.pkt.src_mac = mac(self, o + 12)
+            hardware = u16(self, o + 8)
             kind = u16(self, o)
             start = o + 20
-        if kind == 4:  # LINUX_SLL_P_802_2
-            return self.llc(start, e)
-        if kind < MIN_ETHERTYPE:
-            return self.link_only(LLC)
-        return self.network(kind, start, e)
+        if hardware > 769 and hardware != 772:  # neither Ethernet, PPP, a tunnel nor the loopback interface
+            return self.cooked_hardware(hardware, kind, start, e)
+        return self.cooked_protocol(kind, start, e)
+
+    def cooked_hardware(self, hardware: int, kind: int, o: int, e: int) -> int:
+        """Cooked frames of interfaces whose type (ARPHRD) decides what follows."""
+        if hardware == 801:
+            return self.dot11(o, e)
+        if hardware == 802:
+            return self.prism(o, e)
+        if hardware == 803:
+            return self.radio(o, e, LINK_RADIOTAP)
+        if hardware == 770:
+            return self.frame_relay(o, e)
+        if hardware == 824:
+            return self.link_payload(NETLINK, o, e)
+        if hardware == 778 and kind == PPP:  # GRE
+            return self.ppp(o, e)
+        return self.cooked_protocol(kind, o, e)
+
+    def cooked_protocol(self, kind: int, o: int, e: int) -> int:
+        """What the protocol of a cooked frame names: an ethertype, or one of Linux's own numbers (ETH_P)."""
+        if kind >= MIN_ETHERTYPE:
+            return self.network(kind, o, e)
+        if kind in (1, 4):  # Novell's frames without LLC, and 802.2
+            return self.llc(o, e)
+        if kind == 7:
+            return self.ppp(o, e)
+        if kind == 0x0C:
+            return self.link_payload(CAN, o, e)
+        if kind == 0x0D:
+            return self.link_payload(CAN_FD, o, e)
+        return self.link_only(LLC)
 
     def radio(self, o: int, e: int, link: int) -> int:
         """Radiotap and PPI headers: skip them and decode the frame that follows."""
@@ -144,7 +164,37 @@ class Links(Dot11):
             if inner == LINK_ETHERNET:
                 return self.ethernet(o + size, e)
             return UNKNOWN_LINK
-        return self.dot11(o + size, e)
+        flags = self.radio_flags(o, size)
+        at = o + size
+        if flags & RADIO_FCS and self.pkt.length == e - o and e - at > 4:
+            e -= 4
+        return self.dot11_frame(at, e, flags & RADIO_PADDED)
+
+    def radio_flags(self, o: int, size: int) -> int:
+        """Flags of a radiotap header, after the words that name its fields and the aligned time; 0 without them."""
+        present = word = u32le(self, o + 4)
+        at = o + 8
+        for _ in range(MAX_HEADERS):
+            if not word >> 31:
+                break
+            if at + 4 > o + size:
+                return 0
+            word = u32le(self, at)
+            at += 4
+        if present & 1:
+            at = o + ((at - o + 7) & ~7) + 8
+        return self.b[at] if present & 2 and at < o + size else 0
+
+    def prism(self, o: int, e: int) -> int:
+        """Headers of older wireless drivers: Prism's with its length in either byte order, or AVS's."""
+        if e - o < 8:
+            return CUT
+        size = u32(self, o + 4)
+        if u32(self, o) >> 12 != 0x80211 and size > 0xFFFF:  # not AVS
+            size = u32le(self, o + 4)
+        if size < 8 or size > 0xFFFF:
+            return MALFORMED
+        return self.dot11(o + size, e) if o + size <= e else CUT
 
     def nflog(self, o: int, e: int) -> int:
         """Linux NFLOG: family, version, resource id, then type-length-value items in host byte order."""

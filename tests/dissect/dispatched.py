@@ -19,7 +19,7 @@ class DispatchedFlow:
         self.dispatcher = Dispatcher(DISSECTORS, self.sink, strict=True)
         self.flow = Flow()
         self.talk = Conversation(self.sink, 1, transport, "192.0.2.1", 50000, "198.51.100.2", port)
-        self.flow.talk = self.talk
+        self.flow.talk, self.talk.flow = self.talk, self.flow
         self.flow.wants = True
         self.skip = {True: 0, False: 0}
         self.number = 0

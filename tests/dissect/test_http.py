@@ -1,7 +1,9 @@
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
-from rustnet.dissect.http.parser import HTTP, HTTP2, Http
+from rustnet.dissect.http.http2 import HTTP2
+from rustnet.dissect.http.parser import HTTP
+from rustnet.dissect.http.record import Http
 from tests.dissect.harness import CLIENT, SERVER, Flow
 from tests.dissect.samples_web import CHUNKED, HTTP_TALK, POST, REQUEST, RESPONSE
 from tests.support.effort import assert_linear
@@ -255,7 +257,7 @@ def test_a_head_beyond_64_kib_is_given_up() -> None:
         (b"M-SEARCH * HTTP/1.1\r\n", YES),
         (b"OPTIONS rtsp://h/ RTSP/1.0\r\n", NO),
         (b"INVITE sip:a@b SIP/2.0\r\n", NO),
-        (b"ICY 200 OK\r\n", NO),
+        (b"ICY 200 OK\r\n", YES),
         (b"get / HTTP/1.1\r\n", NO),
         (b"USER anonymous\r\n", NO),
         (b"HTTP/2.0 200 OK\r\n", NO),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.kerberos import Kerberos
 from rustnet.dissect.tls.parser import Tls
 from tests.dissect.dispatched import DispatchedFlow
@@ -94,7 +94,8 @@ def test_datagrams_that_keep_a_path_open_are_not_counted() -> None:
     said = [(CLIENT, b"hello" + bytes(9))] * 20 + list(sample.talk)
     assert DispatchedFlow(said, sample.port, "udp").talk.app == "sip"
     assert not DispatchedFlow([(CLIENT, b"hello" + bytes(9))] * 64, sample.port, "udp").flow.wants
-    assert not DispatchedFlow([(CLIENT, b"hello" + bytes(19))] * 4, sample.port, "udp").flow.wants
+    assert not DispatchedFlow([(CLIENT, b"hello" + bytes(19))] * 4, 9999, "udp").flow.wants
+    assert not DispatchedFlow([(CLIENT, b"hello" + bytes(19))] * 11, sample.port, "udp").flow.wants
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from tests.engine.reference_packets import End, Key, Seen, parse
 from tests.engine.reference_streams import Piece, Reader
 
 SECOND = 1_000_000_000
-FIN, SYN, RST, ACK = 1, 2, 4, 16
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 REORDERED_WITHIN = 3_000_000
 FAST_WITHIN = 20_000_000
 LATE_WITHIN = 50_000_000
@@ -294,7 +294,8 @@ def deliver(flow: Conversation, who: str, me: Side, peer: Side, seen: Seen, ts: 
     ack = seen.ack if seen.flags & ACK else None
     mine.highest = None if peer.ack is None else peer.raw_ack
     theirs.highest = None if me.ack is None else me.raw_ack
-    if seen.payload and not seen.flags & RST:
+    probe = len(seen.payload) == 1 and not seen.flags & PSH and me.isn is None and at <= (me.first or 0)
+    if seen.payload and not seen.flags & RST and not probe:
         reader.take(who, Piece(at, seen.payload, ack, ts))
     reader.settle()
     if ack is not None:

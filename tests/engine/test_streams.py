@@ -8,7 +8,7 @@ from rustnet.engine.flow import Flow
 from rustnet.engine.tracker import Tracker
 from rustnet.policy.timeouts import IDLE_TIMEOUTS
 from tests.engine.tracking import WANTED_SIZE, Listener, Tracked, batch, server_ports, track
-from tests.support.packets import ACK, FIN, RST, START, SYN, Captured, paced, tcp_frame
+from tests.support.packets import ACK, FIN, PSH, RST, START, SYN, Captured, paced, tcp_frame
 from tests.support.uncompiled import RUNS_PURE
 
 CLIENT, SERVER = "10.0.0.1", "10.0.0.2"
@@ -250,3 +250,14 @@ def test_keep_alives_are_not_data() -> None:
     got = track(paced(frames))
     assert got.streams()[0] == [DATA[:200]]
     assert got.flows[0]["src_retransmissions"] == 0
+
+
+@pytest.mark.parametrize("probe", [b"\0", b"G"])
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_capture_may_begin_with_a_keep_alive(probe: bytes, before: int) -> None:
+    frames = [say(-1, probe)] * (1 + before) + [confirm(0), say(0, DATA[:100])]
+    assert read(frames, step=WAIT + 1) == [DATA[:100]]
+    assert read([say(0, b""), *frames], step=WAIT + 1) == [DATA[:100]]
+    written = say(0, DATA[:1], flags=PSH | ACK)
+    assert read([written, say(1, DATA[1:100])], step=WAIT + 1) == [DATA[:100]]
+    assert read([*opening(), say(0, DATA[:1]), say(1, DATA[1:100])]) == [DATA[:100]]

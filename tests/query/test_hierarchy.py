@@ -8,7 +8,7 @@ import pytest
 from benchmarks.hierarchy import Comparison, compare, session_tree, tshark_tree
 from rustnet.query import catalogue
 from rustnet.query.session import open_session
-from tests.engine import decode_cases
+from tests.engine import decode_cases, tunnel_cases
 from tests.support.packets import ETHERNET, SECOND, arp_frame, ethernet, ip, udp, udp_frame
 from tests.support.paths import CORPUS, SAMPLES
 from tests.support.pcap import write_pcap
@@ -41,7 +41,8 @@ conversation whose first packet came through another tunnel."""
 CASES = [
     case
     for cases in (decode_cases.ethernet_cases(), decode_cases.link_cases(), decode_cases.wireless_cases(),
-                  decode_cases.tunnel_cases(), decode_cases.network_cases(), decode_cases.protocol_cases())
+                  decode_cases.tunnel_cases(), decode_cases.network_cases(), decode_cases.protocol_cases(),
+                  tunnel_cases.TUNNELS)
     for case in cases
     if case.name not in UNKNOWN_LAYERS | OTHER_NAMES
 ]  # fmt: skip

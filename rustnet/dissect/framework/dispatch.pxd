@@ -1,19 +1,16 @@
 cimport cython
 from libc.stdint cimport int64_t
+from rustnet.dissect.framework.candidates cimport Candidate
 from rustnet.dissect.framework.conversation cimport Conversation, Parser, conversation
-from rustnet.engine.flow cimport Flow
+from rustnet.engine.flow cimport Flow, half
+from rustnet.engine.numbers cimport MARK_ISN
 from rustnet.engine.listener cimport Listener
 
-cdef int YES, MORE, SRC_REJECTED, DST_REJECTED, MAX_PATIENCE, MAX_CHUNKS, MAX_KEEPALIVE, HANDSHAKE, MAX_PENDING_BYTES, MAX_PENDING, MAX_PROBE, MAX_ATTEMPTS, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
+cdef int YES, MORE, SRC_REJECTED, DST_REJECTED, MAX_PATIENCE, MAX_CHUNKS, MAX_KEEPALIVE, HANDSHAKE, MAX_PENDING_BYTES, MAX_PENDING, MAX_PROBE, MAX_ATTEMPTS, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP, CR, LF
 
-cdef class Candidate:
-    cdef public str name
-    cdef public object probe, dissector
-    cdef public Py_ssize_t least, tests, count_at, uncounted
-    cdef public const int64_t[::1] offsets
-    cdef public const unsigned char[::1] fitting
-    @cython.locals(at=Py_ssize_t, i=Py_ssize_t, byte=int64_t)
-    cpdef bint fits(self, bytes data, Py_ssize_t size, bint stream) except -1
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t)
+cdef Py_ssize_t blank_lines(bytes data) except -1
+cdef bint begins_within(Conversation talk, bint from_src) except -1
 
 cdef class Dispatcher(Listener):
     cdef public object sink, chosen
@@ -27,7 +24,10 @@ cdef class Dispatcher(Listener):
     cdef Conversation start_conversation(self, Flow flow)
     @cython.locals(talk=Conversation)
     cpdef datagram(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number)
-    @cython.locals(talk=Conversation, waiting=bytes, skip=int64_t)
+    cdef bint read_datagram(self, Conversation talk, bytes data, bint from_src) except -1
+    @cython.locals(start=Py_ssize_t, limit=int)
+    cdef first_datagram(self, Conversation talk, bytes data, bint from_src)
+    @cython.locals(talk=Conversation, waiting=bytes, skip=int64_t, start=Py_ssize_t)
     cpdef int64_t stream(self, Flow flow, bint from_src, bytes data, int64_t ts, int64_t number) except? -1
     @cython.locals(talk=Conversation)
     cpdef gap(self, Flow flow, bint from_src, int64_t size, int64_t ts, int64_t number)
@@ -36,13 +36,15 @@ cdef class Dispatcher(Listener):
     cpdef close(self, Flow flow)
     @cython.locals(candidate=Candidate, answer=int, size=Py_ssize_t, stream=bint)
     cdef bint run_probes(self, Conversation talk, bytes data, bint from_src) except -1
-    @cython.locals(other=bytes, rejected=int)
-    cdef bint recognise(self, Conversation talk, bytes data, bint from_src) except -1
+    @cython.locals(blank=Py_ssize_t, need_more=bint)
+    cdef Py_ssize_t probe(self, Conversation talk, bytes data, bint from_src) except? -1
+    @cython.locals(other=bytes, start=Py_ssize_t, side=int)
+    cdef Py_ssize_t recognise(self, Conversation talk, bytes data, bint from_src, Py_ssize_t waited=*) except? -1
     cdef catch_up(self, Conversation talk, bytes data, bint from_src)
     @cython.locals(size=int64_t, used=int64_t, rest=bytes)
     cdef int64_t feed(self, Conversation talk, bytes data, bint from_src) except -1
     cpdef undecoded(self, int answer, int link, int64_t ts, int64_t number)
-    @cython.locals(other=bytes, skip=int64_t)
+    @cython.locals(other=bytes, skip=int64_t, start=Py_ssize_t)
     cdef int64_t handed_over(self, Conversation talk, bytes rest, bint from_src) except -1
     @cython.locals(old=bytes)
     cdef int set_pending(self, Conversation talk, bint from_src, bytes rest) except -1

@@ -8,15 +8,17 @@ decides.
 from collections.abc import Sequence
 
 import cython
-import numpy as np
 
-from rustnet.dissect.framework.conversation import MORE, YES, Conversation, DissectError, Dissector, Shape, Sink
+from rustnet.dissect.framework.candidates import ANY_SHAPE, Candidate
+from rustnet.dissect.framework.conversation import MORE, YES, Conversation, DissectError, Dissector, Sink
 from rustnet.engine.flow import Flow
 from rustnet.engine.listener import Listener
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
 
-if not cython.compiled:  # compiled, it comes from the .pxd as a C function
+if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
     from rustnet.dissect.framework.conversation import conversation
+    from rustnet.engine.flow import half
+    from rustnet.engine.numbers import MARK_ISN
 
 MAX_PENDING = 64 << 10
 """Unconsumed bytes of one direction that are kept for its parser."""
@@ -31,13 +33,13 @@ MAX_ATTEMPTS = 4
 """Datagrams, or chunks of a stream, that the probes see before a flow stays unknown."""
 
 MAX_CHUNKS = 10
-"""The same for chunks on a port that a dissector names: the capture may begin within a long message."""
+"""The same on a port that a dissector names: the capture may begin within a long message, or with scattered junk."""
 
 MAX_PATIENCE = 64
 """The same while a probe asks for more of the stream: typed input arrives byte by byte."""
 
 MAX_ERRORS = 10
-"""Malformed messages after which a flow is no longer read."""
+"""Malformed messages, in excess of others, after which a flow is no longer read."""
 
 MAX_UNDECODED = 100
 """Anomalies about undecodable frames, per kind and capture; further ones are only counted."""
@@ -49,6 +51,7 @@ SRC_REJECTED, DST_REJECTED = 1, 2
 """Bits for the directions of a stream whose beginning every probe has rejected."""
 MAX_KEEPALIVE = 16
 """Maximum size of a datagram that may be a keepalive: it counts less than others as an attempt."""
+CR, LF = 13, 10
 
 HANDSHAKE = 22
 """First byte of a TLS record that holds a handshake message."""
@@ -57,42 +60,20 @@ NO_PORT = 65_536
 """Cache key for every port that no dissector names."""
 
 
-class Candidate:
-    """A dissector with the shape that content must have before its probe is called.
+def blank_lines(data: bytes) -> int:
+    """Size of the blank lines at the beginning of text, or in front of nothing; 0 if no text follows."""
+    size = len(data)
+    at = 0
+    while at < size and (data[at] == CR or data[at] == LF):
+        at += 1
+    return at if at == size or 32 < data[at] < 127 else 0
 
-    ``offsets`` are those that the shape tests; ``fitting`` has 256 flags for each of them.
-    """
 
-    def __init__(self, dissector: Dissector, shape: Shape) -> None:
-        self.name = dissector.name
-        self.probe = dissector.probe
-        self.dissector = dissector
-        self.least = shape.least
-        self.tests = len(shape.at)
-        self.count_at, self.uncounted = shape.counted or (-1, 0)
-        fitting = np.zeros(max(1, self.tests) * 256, np.uint8)
-        for i, allowed in enumerate(shape.at.values()):
-            for byte in allowed:
-                fitting[i * 256 + byte] = 1
-        self.offsets = np.array(list(shape.at) or [0], np.int64)
-        self.fitting = fitting
-
-    def fits(self, data: bytes, size: int, stream: bool) -> bool:
-        """Whether content has the shape."""
-        if not stream:
-            if size < self.least:
-                return False
-            at = self.count_at
-            if at >= 0 and at + 1 < size and (data[at] << 8 | data[at + 1]) + self.uncounted != size:
-                return False
-        for i in range(self.tests):
-            at = self.offsets[i]
-            if at < size and not self.fitting[i * 256 + data[at]]:
-                return False
+def begins_within(talk: Conversation, from_src: bool) -> bool:
+    """Whether the bytes of a direction may begin within a message: its first ones were not captured."""
+    if talk.lost_src if from_src else talk.lost_dst:
         return True
-
-
-ANY_SHAPE = Shape()
+    return talk.flow is not None and not half(talk.flow, from_src).marks & MARK_ISN
 
 
 class Dispatcher(Listener):
@@ -178,24 +159,46 @@ class Dispatcher(Listener):
         talk.ts = ts
         talk.packet = number
         talk.missing = flow.missing
-        parser = talk.parser
-        if parser is None:
-            talk.attempts += 1
-            if not self.run_probes(talk, data, from_src):
-                if talk.attempts >= (MAX_ATTEMPTS if len(data) > MAX_KEEPALIVE else MAX_PATIENCE):
-                    flow.wants = False
-                return
-            parser = talk.parser
+        if talk.parser is None:
+            self.first_datagram(talk, data, from_src)
+        else:
+            self.read_datagram(talk, data, from_src)
+        if talk.finished:
+            flow.wants = False
+
+    def read_datagram(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
+        """Let the parser read a datagram; false if it is malformed."""
         try:
-            parser.datagram(data, from_src)  # type: ignore[union-attr]
+            talk.parser.datagram(data, from_src)  # type: ignore[union-attr]
         except DissectError as error:
             self.malformed(talk, error)
+            return False
         except Exception as error:  # noqa: BLE001 - the one catch point: a parser's bug must not lose the capture
             self.parser_failed(talk, error)
         else:
             talk.messages += 1
-        if talk.finished:
-            flow.wants = False
+        return True
+
+    def first_datagram(self, talk: Conversation, data: bytes, from_src: bool) -> None:
+        """Look for the protocol of a flow in a datagram.
+
+        A protocol that rejects this one is asked again about the next: the first may be junk.
+        """
+        while not talk.finished:
+            start = self.probe(talk, data, from_src)
+            if start < 0:
+                break
+            if self.read_datagram(talk, data[start:] if start else data, from_src) or talk.parser is not None:
+                return
+        talk.withdrawn = ()
+        limit = MAX_ATTEMPTS
+        if talk.transport == "udp":
+            flags = self.named_ports["udp"]
+            if flags[talk.src_port & 0xFFFF] or flags[talk.dst_port & 0xFFFF]:
+                limit = MAX_CHUNKS
+        talk.attempts += 1 if len(data) <= MAX_KEEPALIVE else MAX_PATIENCE // limit
+        if talk.attempts >= MAX_PATIENCE:
+            talk.finished = True
 
     def stream(self, flow: Flow, from_src: bool, data: bytes, ts: int, number: int) -> int:
         """Read in-order bytes of one direction; returns how many bytes beyond them to skip."""
@@ -207,13 +210,16 @@ class Dispatcher(Listener):
             if talk.parser is None and data[0] == HANDSHAKE and data[1:2] == b"\x03" and data[5:6] == b"\x01":
                 self.clear_pending(talk)  # a ClientHello: the bytes before it negotiated TLS in an unknown protocol
                 talk.rejected = 0
+                waiting = b""
             else:
                 data = waiting + data
         else:
             talk.rejected &= ~(SRC_REJECTED if from_src else DST_REJECTED)  # new content, which no probe has seen
         skip = 0
-        if talk.parser is None and not self.recognise(talk, data, from_src):
+        start = self.recognise(talk, data, from_src, len(waiting)) if talk.parser is None else 0
+        if start < 0:
             # Within a long message the next chunk may be the beginning of another one, such as a head after a body.
+            data = data[~start:]
             if len(data) < MAX_PROBE:
                 self.set_pending(talk, from_src, data)
             else:
@@ -221,7 +227,7 @@ class Dispatcher(Listener):
                 if talk.lost_src if from_src else talk.lost_dst:
                     talk.count_lost(len(data), from_src)
         else:
-            skip = self.feed(talk, data, from_src)
+            skip = self.feed(talk, data[start:] if start else data, from_src)
         if talk.finished:
             flow.wants = False
             self.clear_pending(talk)
@@ -329,21 +335,54 @@ class Dispatcher(Listener):
             talk.rejected |= SRC_REJECTED if from_src else DST_REJECTED
         return False
 
-    def recognise(self, talk: Conversation, data: bytes, from_src: bool) -> bool:
-        """Find the parser of a stream; on success the other direction's pending bytes are read first."""
+    def probe(self, talk: Conversation, data: bytes, from_src: bool) -> int:
+        """Run the probes on content, also without blank lines at its beginning (RFC 5626, 9112 section 2.2).
+
+        Returns where the first message of the protocol begins, whose parser is then set, or -1.
+        """
+        if self.run_probes(talk, data, from_src):
+            return 0
+        if data and (data[0] == LF or data[0] == CR):
+            blank = blank_lines(data)
+            need_more = self.need_more
+            if blank == len(data):
+                self.need_more = True
+            elif blank and self.run_probes(talk, data[blank:], from_src):
+                return blank
+            self.need_more = self.need_more or need_more
+            if self.need_more:
+                talk.rejected &= ~(SRC_REJECTED if from_src else DST_REJECTED)
+        return -1
+
+    def recognise(self, talk: Conversation, data: bytes, from_src: bool, waited: int = 0) -> int:
+        """Find the parser of a stream; on success the other direction's pending bytes are read first.
+
+        Returns where the first message begins in ``data``, of which ``waited`` bytes are not new. If there is none, it
+        is the inverted (`~`) position from which on bytes are to be kept.
+        """
         talk.attempts += 1
-        rejected = talk.rejected & (SRC_REJECTED if from_src else DST_REJECTED)  # more of it changes nothing
-        if not rejected and self.run_probes(talk, data, from_src):
+        side = SRC_REJECTED if from_src else DST_REJECTED
+        start = -1
+        if not talk.rejected & side:  # more of what was rejected changes nothing
+            start = self.probe(talk, data, from_src)
+        if start < 0 and waited and talk.rejected & side and begins_within(talk, from_src):
+            talk.rejected &= ~side
+            start = self.probe(talk, data[waited:], from_src)
+            if start >= 0:
+                start += waited
+            elif not talk.rejected & side:
+                start = ~waited
+        if start >= 0:
             other = talk.pending_dst if from_src else talk.pending_src
             if other:
                 self.catch_up(talk, other, not from_src)
-            return talk.parser is not None
+            return start if talk.parser is not None else -1
         flags = self.named_ports[talk.transport]
         named = flags[talk.src_port & 0xFFFF] or flags[talk.dst_port & 0xFFFF]
         limit = MAX_PATIENCE if self.need_more else MAX_CHUNKS if named else MAX_ATTEMPTS
         if talk.attempts >= limit or (len(data) >= MAX_PROBE and not named):
             talk.finished = True
-        return False
+        return start
 
     def catch_up(self, talk: Conversation, data: bytes, from_src: bool) -> None:
         """Let a new parser read the other direction's pending bytes, or skip them if they are malformed.
@@ -351,14 +390,17 @@ class Dispatcher(Listener):
         In a capture that starts within a connection they may be the end of a message.
         """
         parser = talk.parser
+        data = data[blank_lines(data) :]
         try:
-            used = parser.stream(data, from_src)  # type: ignore[union-attr]
+            used = parser.stream(data, from_src) if data else 0  # type: ignore[union-attr]
         except DissectError:
             talk.parser = parser = self.chosen.parser(talk)  # type: ignore[union-attr]
             used = len(data)
         except Exception as error:  # noqa: BLE001
             self.parser_failed(talk, error)
             return
+        if not used and talk.rejected & (SRC_REJECTED if from_src else DST_REJECTED) and begins_within(talk, from_src):
+            used = len(data)
         talk.messages += 1
         if talk.parser is parser:
             self.set_pending(talk, from_src, data[used:])
@@ -397,10 +439,11 @@ class Dispatcher(Listener):
         skip = 0
         for data, side in ((other, not from_src), (rest, from_src)):
             if data and not talk.finished:
-                if talk.parser is None and not self.recognise(talk, data, side):
+                start = self.recognise(talk, data, side) if talk.parser is None else 0
+                if start < 0:
                     self.set_pending(talk, side, data)
                 else:
-                    skip = self.feed(talk, data, side)
+                    skip = self.feed(talk, data[start:], side)
         return skip
 
     def set_pending(self, talk: Conversation, from_src: bool, rest: bytes) -> None:
@@ -432,19 +475,20 @@ class Dispatcher(Listener):
             talk.app = None
             talk.parser = None
             talk.rejected = 0
-            if len(talk.withdrawn) >= MAX_ATTEMPTS:
+            if len(talk.withdrawn) >= MAX_ATTEMPTS and talk.transport == "tcp":
                 talk.finished = True
             return
         talk.anomaly(f"malformed_{talk.app}", str(error))
-        if talk.errors >= MAX_ERRORS:
+        if talk.errors >= MAX_ERRORS + talk.messages:
             talk.finished = True
 
     def malformed_stream(self, talk: Conversation, error: DissectError, data: bytes, from_src: bool) -> int:
         """Stop reading a stream at a malformed message; if it was the first, let other protocols try."""
         self.malformed(talk, error)
         if talk.parser is None and not talk.finished:
-            if self.recognise(talk, data, from_src):
-                return self.feed(talk, data, from_src)
+            start = self.recognise(talk, data, from_src)
+            if start >= 0:
+                return self.feed(talk, data[start:], from_src)
             self.set_pending(talk, from_src, data)
             return 0
         talk.finished = True

@@ -40,7 +40,7 @@ MODBUS_EXCEPTIONS = {
 }  # fmt: skip
 TUNNELS = {
     "gre": "Tunnel::GRE", "teredo": "Tunnel::TEREDO", "vxlan": "Tunnel::VXLAN", "geneve": "Tunnel::GENEVE",
-    "gtpu": "Tunnel::GTPv1", "ipip": "Tunnel::IP",
+    "gtpu": "Tunnel::GTPv1", "vxlan-gpe": "Tunnel::VXLAN", "ayiya": "Tunnel::AYIYA", "ipip": "Tunnel::IP",
     "6in4": "Tunnel::IP", "4in6": "Tunnel::IP",
 }  # fmt: skip
 LDAP_RESULTS = {

@@ -2,8 +2,9 @@
 
 import pytest
 
+from rustnet.dissect.framework.candidates import Candidate
 from rustnet.dissect.framework.conversation import YES, Conversation, Dissector, Shape
-from rustnet.dissect.framework.dispatch import Candidate, Dispatcher
+from rustnet.dissect.framework.dispatch import Dispatcher
 from rustnet.dissect.registry import DISSECTORS
 from tests.dissect.samples import SAMPLES
 

@@ -1,0 +1,43 @@
+"""Dissectors as the dispatcher probes them: with cheap tests that content must pass before a probe is called."""
+
+import numpy as np
+
+from rustnet.dissect.framework.conversation import Dissector, Shape
+
+
+class Candidate:
+    """A dissector with the shape that content must have before its probe is called.
+
+    ``offsets`` are those that the shape tests; ``fitting`` has 256 flags for each of them.
+    """
+
+    def __init__(self, dissector: Dissector, shape: Shape) -> None:
+        self.name = dissector.name
+        self.probe = dissector.probe
+        self.dissector = dissector
+        self.least = shape.least
+        self.tests = len(shape.at)
+        self.count_at, self.uncounted = shape.counted or (-1, 0)
+        fitting = np.zeros(max(1, self.tests) * 256, np.uint8)
+        for i, allowed in enumerate(shape.at.values()):
+            for byte in allowed:
+                fitting[i * 256 + byte] = 1
+        self.offsets = np.array(list(shape.at) or [0], np.int64)
+        self.fitting = fitting
+
+    def fits(self, data: bytes, size: int, stream: bool) -> bool:
+        """Whether content has the shape."""
+        if not stream:
+            if size < self.least:
+                return False
+            at = self.count_at
+            if at >= 0 and at + 1 < size and (data[at] << 8 | data[at + 1]) + self.uncounted != size:
+                return False
+        for i in range(self.tests):
+            at = self.offsets[i]
+            if at < size and not self.fitting[i * 256 + data[at]]:
+                return False
+        return True
+
+
+ANY_SHAPE = Shape()

@@ -71,6 +71,7 @@ PER_MESSAGE = [
     "rustnet.dissect.http.lines",
     "rustnet.dissect.tls.parser",
     "rustnet.dissect.tls.probe",
+    "rustnet.dissect.tls.describe",
     "rustnet.dissect.tls.handshake",
     "rustnet.dissect.tls.fingerprints",
     "rustnet.dissect.framework.reading",

@@ -264,7 +264,7 @@ class Tracker:
     def aggregated(self, frames: Frames, context: int, outer: Flow | None, tunnel: int, depth: int) -> Flow | None:
         """Account for each packet that an 802.11 frame carries; returns the first one's flow.
 
-        The frame's bytes are divided among them; the packet index has the first one, with the payload of all of its flow.
+        The frame's bytes are divided among them; the packet index has the first one, with the payload of its flow.
         """
         decoder, table = self.decoder, self.table
         p = decoder.pkt

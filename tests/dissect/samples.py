@@ -18,6 +18,7 @@ from tests.dissect.samples_web import (
     question,
     tls_talk,
 )
+from tests.support.http2 import grpc_talk
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     ),
     "llmnr": (Sample("udp", 5355, ((True, dns(0, (question("wpad"),))),)),),
     "http": (Sample("tcp", 80, tuple(HTTP_TALK)),),
-    "http2": (Sample("tcp", 80, ((True, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)),)),),
+    "http2": (Sample("tcp", 50051, tuple(grpc_talk())),),
     "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
     **{name: tuple(Sample(*parts) for parts in made) for name, made in STREAMS.items()},

@@ -1,4 +1,4 @@
-"""Probes of DNS, mDNS and LLMNR: the header and the first question; of unusual opcodes, the whole message."""
+"""Probes of DNS (RFC 1035), mDNS (RFC 6762) and LLMNR (RFC 4795): header and question, or all of a rare message."""
 
 import re
 

@@ -6,6 +6,8 @@ cdef bytes _LIKELY
 cdef dict REQUEST_WANTED, RESPONSE_WANTED
 
 cpdef str header_text(bytes raw)
+@cython.locals(key=bytes, value=bytes)
+cpdef fill(object row, dict fields, dict texts, dict seen)
 cpdef str hostname(str host)
 cpdef bint same_host(str one, str other) except -1
 @cython.locals(strict=Py_ssize_t, bare=Py_ssize_t)

@@ -49,6 +49,15 @@ def header_text(raw: bytes) -> str:
         return raw[:MAX_VALUE].decode("latin-1")
 
 
+def fill(row: object, fields: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
+    """Set a row's fields from the header fields that are kept, and from those whose presence is recorded."""
+    for key, value in fields.items():
+        if key in texts:
+            setattr(row, texts[key], header_text(value))
+        elif key in seen:
+            setattr(row, seen[key], True)
+
+
 def hostname(host: str) -> str:
     """Host without its port, lower case."""
     if host.startswith("["):

@@ -3,13 +3,10 @@ from libc.stdint cimport int64_t
 from rustnet.dissect.framework.conversation cimport Conversation
 from rustnet.dissect.framework.pairs cimport NO_SIZE, Pairs, elapsed
 from rustnet.dissect.http.connection cimport CHUNK, HEAD, LOST, PAUSED, PEEK, TRAILER, UNTIL_CLOSE, Connection
-from rustnet.dissect.http.fields cimport CHUNKED, MAX_VALUE, NO_LENGTH, REQUEST_WANTED, RESPONSE_WANTED, UNCERTAIN, body_length, framing, head_end, header_text, hostname, read_fields, same_host
+from rustnet.dissect.http.fields cimport CHUNKED, MAX_VALUE, NO_LENGTH, REQUEST_WANTED, RESPONSE_WANTED, UNCERTAIN, body_length, fill, framing, head_end, header_text, hostname, read_fields, same_host
 from rustnet.dissect.http.lines cimport answers_old, lone_request, plausible, request_line, request_oddities, response_line, response_oddities
 
 cdef int MAX_HEAD, YES
-
-@cython.locals(key=bytes, value=bytes)
-cdef _fill(object row, dict fields, dict texts, dict seen)
 
 cdef str _version(bytes raw)
 

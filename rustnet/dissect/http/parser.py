@@ -16,6 +16,7 @@ from rustnet.dissect.framework.conversation import YES, DissectError, Dissector,
 from rustnet.dissect.framework.pairs import Entry, elapsed
 from rustnet.dissect.framework.secrets import authorization_parts
 from rustnet.dissect.http.connection import Connection
+from rustnet.dissect.http.http2 import HTTP2, Http2Parser
 from rustnet.dissect.http.lines import PORTS, REQUEST, RESPONSE, probe
 from rustnet.dissect.http.oddities import HOST_CONFLICT, NO_HOST, NO_VERSION, with_words
 from rustnet.dissect.http.record import REQUEST_SEEN, REQUEST_TEXTS, RESPONSE_SEEN, RESPONSE_TEXTS, Http
@@ -31,6 +32,7 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
         RESPONSE_WANTED,
         UNCERTAIN,
         body_length,
+        fill,
         framing,
         head_end,
         header_text,
@@ -52,15 +54,6 @@ MAX_HEAD = 65_536
 """Maximum size of a head."""
 
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
-
-
-def _fill(row: Http, fields: dict[bytes, bytes], texts: dict[bytes, str], seen: dict[bytes, str]) -> None:
-    """Set a row's fields from the header fields that are kept, and from those whose presence is recorded."""
-    for key, value in fields.items():
-        if key in texts:
-            setattr(row, texts[key], header_text(value))
-        elif key in seen:
-            setattr(row, seen[key], True)
 
 
 def _version(raw: bytes) -> str:
@@ -241,7 +234,7 @@ class HttpParser(Connection):
         odd |= read_fields(head, line.end(), REQUEST_WANTED, fields) | framing(fields, version == b"HTTP/1.0")
         length = body_length(fields, True)
         row = Http(method.decode("ascii"), None, header_text(target), _version(version))
-        _fill(row, fields, REQUEST_TEXTS, REQUEST_SEEN)
+        fill(row, fields, REQUEST_TEXTS, REQUEST_SEEN)
         odd |= self._target(row, method, target)
         if row.host is None and end and version == b"HTTP/1.1":
             odd |= NO_HOST
@@ -334,7 +327,7 @@ class HttpParser(Connection):
             row.response_ms = elapsed(entry[1], talk.ts)
         row.status = status
         row.reason = header_text(reason) if reason else None
-        _fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)
+        fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)
         if odd:
             self._mark(row, odd, side)
         if status == 101 or (row.method == "CONNECT" and status < 300):
@@ -364,17 +357,26 @@ class HttpParser(Connection):
         return 0
 
     def _switch(self, entry: Entry) -> None:
-        """Hand the connection over: a tunnel is probed like a new flow, an upgrade is not read."""
+        """Hand the connection over: a tunnel is probed like a new flow, of upgrades that to HTTP/2 is read."""
         talk = self.talk
         row = entry[0]
-        self._store(entry)
+        to_http2 = row.status == 101 and row.method is not None and (row.upgrade or "").lower() == "h2c"
+        if not to_http2:
+            self._store(entry)
         self.close()
         self.handed_over = True
-        if row.status != 101:
+        if to_http2:
+            talk.app = HTTP2.name
+            talk.hand_over(HTTP2)
+            if isinstance(talk.parser, Http2Parser):
+                talk.parser.upgraded(entry, self.client)
+        elif row.status != 101:
             talk.app = None  # a tunnel is named after the protocol inside
             talk.hand_over(None)
-            return
-        talk.finish()
+        else:
+            if (row.upgrade or "").lower() == "h2c":
+                talk.app = HTTP2.name
+            talk.finish()
 
 
 _METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+.^_`|~0123456789- "

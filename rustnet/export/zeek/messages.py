@@ -324,9 +324,11 @@ SYSLOG = message_log(
 MYSQL = message_log(
     "mysql",
     "mysql",
-    "One row for each login; commands are not in a session.",
-    Field("cmd", "string", "'login'", "always `login`"),
-    plain("arg", "string", "username"),
+    "One row for each login, and for each change of the user or the database; other commands are not in a session.",
+    Field("cmd", "string", "coalesce(m.command, 'login')", "`login`, `change_user` or `init_db`"),
+    Field(
+        "arg", "string", "CASE WHEN m.command = 'init_db' THEN m.database ELSE m.username END", "the user or database"
+    ),
     plain("success", "bool", "authenticated"),
     unset("rows", "count"),
     plain("response", "string", "error"),

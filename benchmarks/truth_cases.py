@@ -120,7 +120,9 @@ CASES = (
         sql("client by its PROXY header", "SELECT proxied_client_ip, proxied_client_port FROM flows",
             ("203.0.113.9", 51000)),
     )),
-    Case(("81d_sip_tcp_ka_first.pcap",), (sql("messages", "SELECT method, status FROM sip ORDER BY ts", ("INVITE", None), (None, 200)),)),
+    Case(("81d_sip_tcp_ka_first.pcap",), (
+        sql("messages", "SELECT method, status FROM sip ORDER BY ts", ("INVITE", None), (None, 200)),
+    )),
     Case(("06_wlan_amsdu.pcap",), (sql("names asked", DNS, ("one.example.com",), ("two.example.com",)),)),
     *(Case((name,), (sql("names asked", DNS, ("six.example.com",)),
                      sql("addresses", ADDRESSES, ("192.0.2.10", "192.0.2.53"))))

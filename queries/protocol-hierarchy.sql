@@ -33,11 +33,12 @@ WITH RECURSIVE links AS (
     UNION ALL
     SELECT f.flow_id, CASE WHEN f.tunnel = 'fragments' THEN around ELSE concat_ws(':', around,
             CASE WHEN carrier.src_tag OR carrier.dst_tag THEN 'vlan' END, carrier.network,
-            CASE WHEN carrier.transport NOT IN ('ipip', 'ipv6', 'fragment') THEN carrier.transport END,
-            CASE WHEN f.tunnel NOT IN ('gre', 'etherip', 'ipip', '6in4', '4in6', 'qinq', 'pim', 'aruba')
-                OR f.tunnel = 'gre' AND carrier.transport = 'udp' THEN f.tunnel END,
+            CASE WHEN carrier.transport NOT IN ('ipip', 'ipv6', 'fragment', 'mpls-in-ip') THEN carrier.transport END,
+            CASE WHEN f.tunnel NOT IN ('gre', 'etherip', 'ipip', '6in4', '4in6', 'qinq', 'pim', 'aruba', 'eoip')
+                    AND carrier.transport <> 'l2tp' OR f.tunnel = 'gre' AND carrier.transport = 'udp' THEN f.tunnel END,
             CASE WHEN f.tunnel = 'l2tp' THEN 'ppp' WHEN f.tunnel IN ('vxlan', 'erspan', 'etherip', 'eoip', 'l2tpv3')
-                OR f.tunnel IN ('gre', 'geneve', 'vxlan-gpe', 'lisp', 'mpls') AND f.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
+                OR f.tunnel IN ('gre', 'geneve', 'vxlan-gpe', 'lisp', 'mpls')
+                    AND f.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
         depth + 1
     FROM tunnels JOIN nested AS f ON f.outer_flow_id = tunnels.flow_id
         JOIN nested AS carrier ON carrier.flow_id = tunnels.flow_id

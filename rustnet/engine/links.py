@@ -84,12 +84,12 @@ class Links(FurtherLinks):
             return self.nflog(o, e)
         if link in (LINK_PKTAP_OLD, LINK_PKTAP):
             return self.pktap(o, e)
+        if link in (LINK_PRISM, LINK_AVS):
+            return self.prism(o, e)
         if link in (LINK_BROADCOM, LINK_BROADCOM_PREPEND, LINK_DSA):
             return self.switch_tag(o, e, link)
         if link == LINK_EDSA:  # its tag has an ethertype
             return self.ethernet(o, e)
-        if link in (LINK_PRISM, LINK_AVS):
-            return self.prism(o, e)
         return self.further_link(o, e, link)
 
     def loopback(self, o: int, e: int) -> int:

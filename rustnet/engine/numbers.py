@@ -55,11 +55,6 @@ PROTOCOL_NAMES = {
     WLAN: "wlan",
     LLC: "llc",
     QINQ: "qinq",
-    SNAP: "snap",
-    WLAN_MANAGEMENT: "wlan_management",
-    WLAN_CONTROL: "wlan_control",
-    WLAN_ENCRYPTED: "wlan_encrypted",
-    WLAN_EMPTY: "wlan_empty",
     ARCNET: "arcnet",
     TOKEN_RING: "token_ring",
     FDDI: "fddi",
@@ -69,6 +64,11 @@ PROTOCOL_NAMES = {
     NETLINK: "netlink",
     CAN: "can",
     CAN_FD: "can_fd",
+    SNAP: "snap",
+    WLAN_MANAGEMENT: "wlan_management",
+    WLAN_CONTROL: "wlan_control",
+    WLAN_ENCRYPTED: "wlan_encrypted",
+    WLAN_EMPTY: "wlan_empty",
 }
 
 NUMBERED = ((PPP_PROTOCOL, "ppp", 4), (CISCO_SNAP, "cisco", 4), (LLC_SAP, "llc", 2), (ETHERTYPE, "ethertype", 4))
@@ -267,6 +267,7 @@ WCCP_TYPE, NSH_TYPE, EOIP_TYPE, ARUBA_FIRST, ARUBA_LAST = 0x883E, 0x894F, 0x6400
 """Protocol types in GRE: sent to a web cache, a service function chain, MikroTik's bridges, Aruba's wireless frames."""
 LINK_WITHIN = 0x2_0000
 """Inner types of tunnels from here on are link types: `LINK_WITHIN` + the number of the LINKTYPE registry."""
+"""Link types of further headers in front of 802.11 frames."""
 
 MAX_HEADERS = 16
 """Tags, labels and extension headers that are followed before a packet counts as malformed."""

@@ -72,6 +72,7 @@ class FlowPage:
         self._field(_("application"), _(template).format(app=_text(f["app"])) if f["app"] else "")
         self._field(_("name"), f"{_text(f['hostname'])} ({_text(f['hostname_source'])})" if f["hostname"] else "")
         self._field(_("service"), _text(f["service"]))
+        self._field(_("proxied"), _end(f, "proxied_src") if f["proxied_src_ip"] else "")
         self._field(_("time"), f"{moment(f['started_at'])} → {moment(f['ended_at'])}")
         self._field(_("lasted"), duration(f["ended_at"] - f["started_at"]))
         states = [_text(f[key]) for key in ("state", "conn_state", "history") if f[key]]

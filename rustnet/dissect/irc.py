@@ -45,12 +45,13 @@ _NUMERICS = frozenset({"001", "002", "004", "900", "903", "904", "905", "906", "
 _SASL_ENDS = frozenset({"903", "904", "905", "906", "907"})
 """Replies that end an authentication."""
 _CLIENT = re.compile(
-    rb"(?:CAP LS(?: 30[0-9])?|CAP REQ :[^\r\n]+|NICK :?[A-Za-z\[\]\\`_^{|}][^\x00-\x20:@!]{0,31}"
+    rb"(?:CAP LS(?: 30[0-9])?|STARTTLS|CAP REQ :[^\r\n]+|NICK :?[A-Za-z\[\]\\`_^{|}][^\x00-\x20:@!]{0,31}"
     rb"|USER [^ \r\n]+ [^ \r\n]+ [^ \r\n]+ :?[^\r\n]*|PASS [^\r\n]{1,200}\r?\n(?:CAP|NICK|USER) [^\r\n]*"
     rb"|(?:JOIN|PRIVMSG) #[^\r\n]*)\r?\n"
 ).match
 _SERVER = re.compile(
-    rb":[A-Za-z0-9.:_-]+ (?:NOTICE (?:AUTH|\*|[^ ]+) :|[0-4][0-9]{2} [^ \r\n]+ )|NOTICE AUTH :|ERROR :Closing Link"
+    rb":[A-Za-z0-9.:_-]+ (?:NOTICE (?:AUTH|\*|[^ ]+) :|(?:[0-4][0-9]{2}|670|691) [^ \r\n]+ )"
+    rb"|NOTICE AUTH :|ERROR :Closing Link"
     rb"|:[^ !\r\n]+![^ @\r\n]+@[^ \r\n]+ (?:PRIVMSG|NOTICE|JOIN|PART|QUIT|MODE|NICK|KICK|TOPIC) "
 ).match
 _WORDS = (b"CAP ", b"NICK ", b"USER ", b"PASS ", b"JOIN #", b"PRIVMSG #", b"NOTICE AUTH", b"ERROR :C", b":")
@@ -250,7 +251,7 @@ def _probe_irc(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise the commands by which a client registers, and a server's notices and replies."""
     if not data:
         return MORE
-    if data[0] not in b":CNUPJE":
+    if data[0] not in b":CNUPJE" and not (data.startswith(b"STARTTLS") and talk.has_port(*_PORTS)):
         return NO
     end = data.find(b"\n")
     if end < 0:

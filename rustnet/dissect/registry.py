@@ -31,6 +31,7 @@ from rustnet.dissect.kerberos import KERBEROS
 from rustnet.dissect.lacp import LACP
 from rustnet.dissect.ldap import LDAP
 from rustnet.dissect.lldp import LLDP
+from rustnet.dissect.managesieve import MANAGESIEVE
 from rustnet.dissect.memcached import MEMCACHED
 from rustnet.dissect.modbus import MODBUS
 from rustnet.dissect.mongodb.parser import MONGODB
@@ -38,10 +39,12 @@ from rustnet.dissect.mqtt import MQTT
 from rustnet.dissect.mysql import MYSQL
 from rustnet.dissect.netbios import NETBIOS
 from rustnet.dissect.nfs.parser import NFS
+from rustnet.dissect.nntp import NNTP
 from rustnet.dissect.ntp import NTP
 from rustnet.dissect.openvpn import OPENVPN
 from rustnet.dissect.pop3 import POP3
 from rustnet.dissect.postgresql import POSTGRESQL
+from rustnet.dissect.proxy import PROXY
 from rustnet.dissect.quic.parser import QUIC
 from rustnet.dissect.radius import RADIUS
 from rustnet.dissect.rdp import RDP
@@ -50,7 +53,7 @@ from rustnet.dissect.rtp import RTCP, RTP
 from rustnet.dissect.rtsp import RTSP
 from rustnet.dissect.sip import SIP
 from rustnet.dissect.smb.parser import SMB
-from rustnet.dissect.smtp import SMTP
+from rustnet.dissect.smtp import LMTP, SMTP
 from rustnet.dissect.snmp import SNMP
 from rustnet.dissect.socks import SOCKS
 from rustnet.dissect.ssdp import SSDP
@@ -70,15 +73,19 @@ from rustnet.dissect.xmpp import XMPP
 # Dissectors that name one of a flow's ports are probed first; this is the order of the others, and of those that share
 # a port.
 DISSECTORS: tuple[Dissector, ...] = (
+    PROXY,
     # The most frequent first, each with a probe that answers NO by the first bytes.
     TLS,
     HTTP2,  # ahead of HTTP, whose probe would wait for the end of the preface's first line
     HTTP,
     SSH,
+    LMTP,
     SMTP,  # ahead of FTP, whose greeting has the same code
     FTP,
     POP3,
     IMAP,
+    MANAGESIEVE,
+    NNTP,
     MYSQL,
     POSTGRESQL,
     SOCKS,

@@ -12,11 +12,15 @@ from rustnet.records import columns, table_name
 NONE = "none in the clear"
 
 CREDENTIALS: dict[str, str] = {
+    "proxy": NONE,
     "tls": NONE,
     "http2": "only heads that were upgraded from HTTP/1.1 are read, as those of http",
     "http": "values of Authorization, Proxy-Authorization and cookies, bodies, other fields",
     "ssh": NONE,
     "smtp": "everything of AUTH but the mechanism and the user; messages; unknown commands",
+    "lmtp": "as smtp",
+    "managesieve": "responses of AUTHENTICATE but for the user; scripts; unknown commands",
+    "nntp": "arguments of AUTHINFO but for the user and the mechanism; articles; unknown commands",
     "ftp": "arguments of PASS, ACCT and of commands that may carry passwords; unknown commands",
     "pop3": "arguments of PASS, APOP and AUTH but for the user; unknown commands",
     "imap": "arguments of LOGIN and AUTHENTICATE but for the user; messages; literals",

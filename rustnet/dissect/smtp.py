@@ -29,7 +29,9 @@ _DESCRIBED = frozenset(_WITH_ARGUMENT.split())
 _HOST = re.compile(rb"220[ -]([A-Za-z0-9._-]{1,255})").match
 _FIRST = re.compile(rb"(?i:EHLO|HELO|LHLO) [\x21-\x7e][^\x00-\x08\x0e-\x1f]*\r?\n").match
 _PORTS = (25, 587, 2525)
-_LATER = (b"MAIL FROM:", b"RCPT TO:<", b"STARTTLS\r\n", b"AUTH LOGIN", b"AUTH PLAIN", b"XCLIENT ")
+_LMTP_PORTS = (24,)
+_UPGRADE = b"STARTTLS\r\n"
+_LATER = (b"MAIL FROM:", b"RCPT TO:<", b"AUTH LOGIN", b"AUTH PLAIN", b"XCLIENT ")
 """Commands that identify a connection whose beginning was not captured."""
 
 
@@ -127,6 +129,8 @@ class SmtpParser(ReplyParser[Smtp]):
             row.helo = self.helo = row.argument
             row.mail_from = self.mail_from = None
             self.accepted = 0 if name == "LHLO" else -1
+            if name == "LHLO":
+                self.talk.app = LMTP.name
         elif name == "MAIL" and (path := _PATH(raw)) is not None:
             row.mail_from = self.mail_from = text(path.group(1))
             size = _SIZE(path.group(2))
@@ -252,18 +256,41 @@ def _probe_smtp(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     end = data.find(b"\n")
     if first in {50, 51, 52, 53}:
-        return _probe_greeting(data, end, talk)
+        return _probe_greeting(data, end, talk, from_src)
+    if data[:10].upper() == _UPGRADE:  # other protocols have this command, too: their replies are others
+        return YES if talk.has_port(*_PORTS) or _replied(talk, from_src) else MORE
     if data[:10].upper().startswith(_LATER):
         return YES if end >= 0 else MORE
     if end >= 0:
         return YES if _FIRST(data) is not None else NO
     head = data[:10].upper()
-    opening = any(word.startswith(head[: len(word)]) for word in (b"EHLO ", b"HELO ", b"LHLO ", *_LATER))
+    opening = any(word.startswith(head[: len(word)]) for word in (b"EHLO ", b"HELO ", b"LHLO ", _UPGRADE, *_LATER))
     return MORE if opening and len(data) < 1024 else NO
 
 
-def _probe_greeting(data: bytes, end: int, talk: Conversation) -> int:
+def _replied(talk: Conversation, from_src: bool) -> bool:
+    """Whether the other direction began with a reply that this protocol sends ahead of STARTTLS."""
+    return (talk.pending_dst if from_src else talk.pending_src)[:4] in {b"220 ", b"220-", b"250 ", b"250-"}
+
+
+def _probe_lmtp(data: bytes, talk: Conversation, from_src: bool) -> int:
+    """Recognise a greeting that names LMTP, or LHLO; on its port what SMTP's probe takes on SMTP's."""
+    if data[:1] == b"2":
+        end = data.find(b"\n")
+        if end < 0:
+            return MORE if len(data) < 1024 and b"220 ".startswith(data[:4]) else NO
+        named = b"LMTP" in data[:end].upper()
+        return YES if data[:4] in {b"220 ", b"220-"} and (named or talk.has_port(*_LMTP_PORTS)) else NO
+    if data[:5].upper() == b"LHLO ":
+        return _probe_smtp(data, talk, from_src)
+    return _probe_smtp(data, talk, from_src) if talk.has_port(*_LMTP_PORTS) else NO
+
+
+def _probe_greeting(data: bytes, end: int, talk: Conversation, from_src: bool) -> int:
     head = data[:4]
+    asked = talk.pending_dst if from_src else talk.pending_src
+    if head == b"220 " and end >= 0 and asked.upper() == _UPGRADE:
+        return YES
     if _LATER_REPLY(data) is not None and talk.has_port(25, 587):
         return YES  # of a session that began earlier
     if not any(word.startswith(head) for word in (b"220 ", b"220-", b"554 ", b"554-", b"421 ", b"421-")):
@@ -277,6 +304,10 @@ def _probe_greeting(data: bytes, end: int, talk: Conversation) -> int:
 
 _START = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 """Bytes of a command or a reply's code."""
+LMTP = Dissector(
+    "lmtp", "Local Mail Transfer Protocol (RFC 2033)", ("tcp",), _LMTP_PORTS, (Smtp,), _probe_lmtp, SmtpParser,
+    first=b"2Ll", shapes={"tcp": Shape(at={1: b"2Hh", 2: b"0Ll", 3: b" -Oo"})},
+)  # fmt: skip
 SMTP = Dissector(
     "smtp", "Simple Mail Transfer Protocol (RFC 5321)", ("tcp",), _PORTS, (Smtp,), _probe_smtp, SmtpParser,
     first=b"2EeHhLl5MRSAX4", shapes={"tcp": Shape(at={1: _START, 2: _START, 3: _START + b" -\r\n"})},

@@ -15,7 +15,8 @@ cdef enum:  # positions in `INTEGERS`
     SRC_FAST_RETRANSMISSIONS, DST_FAST_RETRANSMISSIONS, SRC_OUT_OF_ORDER, DST_OUT_OF_ORDER, SRC_DUPLICATE_ACKS,
     DST_DUPLICATE_ACKS, SRC_ZERO_WINDOWS, DST_ZERO_WINDOWS, SRC_MISSED_BYTES, DST_MISSED_BYTES, SRC_FLAGS,
     DST_FLAGS, SRC_TTL, DST_TTL, ICMP_TYPE, ICMP_CODE, ICMP_ID, FRAGMENTS, OUTER_FLOW_ID, INTERFACE,
-    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS, CLOSED_AT, SYN_TRIES, DST_VLAN_ID, DST_OUTER_VLAN_ID, DUPLICATES
+    FIRST_PACKET, HOSTNAME_TS, IDLE_TIMEOUT_MS, CLOSED_AT, SYN_TRIES, DST_VLAN_ID, DST_OUTER_VLAN_ID, DUPLICATES,
+    PROXIED_SRC_PORT
 
 cdef enum:  # in `WORDS`
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO
@@ -40,7 +41,7 @@ cdef str other_state(Flow flow)
 cdef int write_history(TextBuilder column, Flow flow) except -1
 
 cdef class FlowColumns:
-    cdef public TextBuilder community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state
+    cdef public TextBuilder community_id, protocol, src_ip, dst_ip, src_mac, dst_mac, direction, state, conn_state, history, end_reason, service, app, app_source, hostname, hostname_source, tunnel, unowned_reason, app_state, proxied_src_ip
     cdef dict tcp_services, udp_services, guesses, reasons, protocols
     cdef bytearray hashed
     cdef bint still_open

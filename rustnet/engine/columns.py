@@ -64,6 +64,7 @@ INTEGERS = (
     "dst_vlan_id",
     "dst_outer_vlan_id",
     "duplicates",
+    "proxied_src_port",
 )
 """Whole numbers and times; a column for ``dst`` follows the same one for ``src``."""
 WORDS = ("src_num_hi", "src_num_lo", "dst_num_hi", "dst_num_lo")
@@ -88,6 +89,7 @@ TEXTS = (
     "tunnel",
     "unowned_reason",
     "app_state",
+    "proxied_src_ip",
 )
 
 if not cython.compiled:  # compiled, the .pxd has them as C constants; a test holds it to the tuples
@@ -136,6 +138,7 @@ if not cython.compiled:  # compiled, the .pxd has them as C constants; a test ho
         DST_VLAN_ID,
         DST_OUTER_VLAN_ID,
         DUPLICATES,
+        PROXIED_SRC_PORT,
     ) = range(len(INTEGERS))
     SRC_NUM_HI, SRC_NUM_LO, DST_NUM_HI, DST_NUM_LO = range(len(WORDS))
     RTT_MS, MIN_RTT_MS, HANDSHAKE_RTT_MS, OPEN_MS = range(len(TIMES))
@@ -275,6 +278,7 @@ class FlowColumns:
         self.tunnel = TextBuilder(n)
         self.unowned_reason = TextBuilder(n)
         self.app_state = TextBuilder(n)
+        self.proxied_src_ip = TextBuilder(n)
 
     def build(self, flows: list[Flow], now: int, still_open: bool = False) -> dict[str, Any]:
         """Columns of ``flows`` by name: `INTEGERS` (int64, `NULL` where unknown), `WORDS`, `TIMES`, `TEXTS`.
@@ -444,6 +448,13 @@ class FlowColumns:
             services = self.tcp_services if flow.protocol == TCP else self.udp_services
             service = services.get(dst_port)
         talk = flow.talk
+        if talk is not None and talk.proxied is not None:
+            proxied_ip, proxied_port, _ = talk.proxied
+            self.proxied_src_ip.put(proxied_ip)
+            if proxied_port is not None:
+                table[PROXIED_SRC_PORT, i] = proxied_port
+        else:
+            self.proxied_src_ip.null()
         if talk is not None:
             app = talk.app
         if app is None:

@@ -23,7 +23,7 @@ UNDETERMINED = (
     "src_retransmissions", "dst_retransmissions", "src_fast_retransmissions", "dst_fast_retransmissions",
     "src_out_of_order", "dst_out_of_order", "src_duplicate_acks", "dst_duplicate_acks", "src_zero_windows",
     "dst_zero_windows", "src_missed_bytes", "dst_missed_bytes", "src_ttl", "dst_ttl", "fragments", "tunnel",
-    "outer_flow_id",
+    "outer_flow_id", "proxied_src_ip", "proxied_src_port",
 )  # fmt: skip
 """Columns that the packet index does not determine for a flow with packets before and after ``t``."""
 

@@ -380,6 +380,10 @@ class FlowRow:
     """Outer tag of QinQ of what `dst` sent."""
     duplicates: Count32 = 0
     """Of its packets, those that are copies of others: counted (unless `captures.without_duplicates`), not analysed."""
+    proxied_src_ip: Ip | None = None
+    """Address of the client whose connection is relayed, as its first PROXY header states it: a claim of the sender."""
+    proxied_src_port: Port | None = None
+    """That client's port, by the same header."""
     src_country: Place | None = None
     """Country of `src_ip` (ISO 3166-1 alpha-2), according to a source in `data_sources`; NULL if that has none, or the
     address is not a global one."""

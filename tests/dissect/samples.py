@@ -20,6 +20,9 @@ from tests.dissect.samples_web import (
 )
 from tests.support.http2 import grpc_talk
 
+PROXY_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\xc6\x33\x64\x14\xc7\x38\x01\xbb"
+"""Version 2, with the same ends as the line of version 1."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -44,6 +47,11 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     "http2": (Sample("tcp", 50051, tuple(grpc_talk())),),
     "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
+    "proxy": (
+        Sample("tcp", 9999, ((True, b"PROXY TCP4 203.0.113.9 198.51.100.20 51000 443\r\n"),)),
+        Sample("tcp", 9999, ((True, PROXY_HEADER),)),
+        Sample("udp", 9999, ((True, PROXY_HEADER + b"hello"),)),
+    ),
     **{name: tuple(Sample(*parts) for parts in made) for name, made in STREAMS.items()},
     **{name: tuple(Sample(*parts) for parts in made) for name, made in SERVICES.items()},
     **{name: tuple(Sample(*parts) for parts in made) for name, made in LOOKUP.items()},

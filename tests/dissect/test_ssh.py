@@ -3,7 +3,7 @@ from hashlib import md5
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.ssh import SSH, Ssh
 from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow

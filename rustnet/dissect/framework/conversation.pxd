@@ -20,7 +20,7 @@ cdef class Conversation:
     cdef public int64_t flow_id, ts, packet, missing, lost_src, lost_dst, hostname_ts
     cdef public str transport, src_text, dst_text
     cdef public int src_port, dst_port, attempts, rejected, messages, errors
-    cdef public object parser, secrets, app, service, state, hostname, hostname_source
+    cdef public object parser, secrets, peeler, proxied, app, service, state, hostname, hostname_source
     cdef public bint finished, lost_between, truncated
     cdef public tuple withdrawn
     cdef public bytes pending_src, pending_dst, memo_src, memo_dst

@@ -118,7 +118,9 @@ class Conversation:
     ``missing`` is how many bytes the snap length cut off the end of a datagram; ``lost_src`` and ``lost_dst`` how many
     bytes of a stream's directions were lost since it began, or since its protocol took over from another one;
     ``lost_between`` that this was while bytes of the other direction waited for a parser, ``truncated`` that the loss
-    being handled is the end of a segment that the snap length cut.
+    being handled is the end of a segment that the snap length cut. ``peeler`` removes what is ahead of the protocol's
+    own message in each datagram; ``proxied`` are the client's address and port as a proxy states them, and the
+    number of its headers.
     """
 
     __slots__ = (
@@ -142,8 +144,10 @@ class Conversation:
         "missing",
         "packet",
         "parser",
+        "peeler",
         "pending_dst",
         "pending_src",
+        "proxied",
         "rejected",
         "secrets",
         "service",
@@ -189,6 +193,8 @@ class Conversation:
         self.flow: Flow | None = None
         self.errors = 0
         self.withdrawn: tuple[str, ...] = ()
+        self.peeler: Any = None
+        self.proxied: tuple[str | None, int | None, int] | None = None
         self.memo_src = b""
         self.memo_dst = b""
         self.pending_src = b""
@@ -405,3 +411,5 @@ class Dissector:
     """
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     """By transport, the shape without which its probe would answer `NO` on other ports than its own."""
+    outermost: bool = False
+    """Its messages come ahead of those of other protocols, so its probe runs first on their ports too."""

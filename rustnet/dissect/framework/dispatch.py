@@ -134,7 +134,7 @@ class Dispatcher(Listener):
         return order
 
     def candidate_order(self, transport: str, src_port: int, dst_port: int, first: int) -> tuple[Candidate, ...]:
-        """Dissectors in probe order: those of the responder's port, of the initiator's, then the others.
+        """Dissectors in probe order: outermost ones, those of the responder's port, of the initiator's, then others.
 
         Those of the others whose content cannot begin with the byte ``first`` are left out.
         """
@@ -142,7 +142,9 @@ class Dispatcher(Listener):
         on_port = dict.fromkeys((*by_port.get((transport, dst_port), ()), *by_port.get((transport, src_port), ())))
         others = [d for d in self.by_transport[transport] if d not in on_port]
         fitting = [d for d in others if d.first is None or first in d.first]
-        return (*[self.on_port[d] for d in on_port], *[self.off_port[transport, d] for d in fitting])
+        outer = [self.off_port[transport, d] for d in fitting if d.outermost]
+        inner = [self.off_port[transport, d] for d in fitting if not d.outermost]
+        return (*outer, *[self.on_port[d] for d in on_port], *inner)
 
     def start_conversation(self, flow: Flow) -> Conversation:
         """Create the flow's conversation, at its first payload."""
@@ -159,6 +161,10 @@ class Dispatcher(Listener):
         talk.ts = ts
         talk.packet = number
         talk.missing = flow.missing
+        if talk.peeler is not None:
+            data = talk.peeler.peel(data)
+            if not data:
+                return
         if talk.parser is None:
             self.first_datagram(talk, data, from_src)
         else:
@@ -188,8 +194,13 @@ class Dispatcher(Listener):
             start = self.probe(talk, data, from_src)
             if start < 0:
                 break
-            if self.read_datagram(talk, data[start:] if start else data, from_src) or talk.parser is not None:
+            if not self.read_datagram(talk, data[start:] if start else data, from_src):
+                if talk.parser is not None:
+                    return
+            elif talk.parser is not None or talk.peeler is None:
                 return
+            else:  # it was the first with something ahead of the protocol's own message
+                data = talk.peeler.peel(data)
         talk.withdrawn = ()
         limit = MAX_ATTEMPTS
         if talk.transport == "udp":

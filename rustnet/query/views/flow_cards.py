@@ -111,6 +111,7 @@ def _network(known: Known) -> Iterable[Row]:
                    source=place.get("country_source") or "")  # fmt: skip
         yield _one(known, f"{prefix}_as", _SIDE_LABELS["as"][prefix], f"{side}_asn", f"{side}_as_name",
                    source=place.get("asn_source") or "")  # fmt: skip
+    yield _one(known, "proxied_src_ip", marked("proxied client"), "proxied_src_ip", "proxied_src_port")
     yield _one(known, "vlan_id", marked("VLAN of the initiator"), "outer_vlan_id", "vlan_id")
     yield _one(known, "dst_vlan_id", marked("VLAN of the responder"), "dst_outer_vlan_id", "dst_vlan_id")
     yield _one(known, "interface", marked("interface"))

@@ -27,12 +27,12 @@ LOWER = frozenset((
     "eth", "sll", "raw", "null", "ppp", "pppoes", "chdlc", "wlan", "radiotap", "ppi", "nflog", "pktap", "llc", "vlan",
     "ip", "ipv6", "arp", "tcp", "udp", "sctp", "dccp", "udplite", "icmp", "icmpv6", "igmp", "gre", "esp", "ah", "pim",
     "ospf", "eigrp", "vrrp", "fragment", "stp", "cdp", "lldp", "lacp", "vxlan", "geneve", "gtpu", "teredo", "l2tp",
-    "capwap", "erspan", "etherip",
+    "capwap", "erspan", "etherip", "vxlan-gpe", "tzsp", "lisp", "ayiya", "mpls", "l2tpv3",
 ))  # fmt: skip
 """Layers up to the transport, and those of tunnels."""
-RENAMED = {"gtp": "gtpu", "capwap.data": "capwap", "ieee8021ad": "vlan", "nbss": "netbios", "nbns": "netbios",
-           "nbdgm": "netbios", "wg": "wireguard", "isakmp": "ipsec", "xmpp": "xmpp", "pgsql": "postgresql",
-           "mbtcp": "modbus", "rx": "", "gquic": "quic"}  # fmt: skip
+RENAMED = {"gtp": "gtpu", "lisp-data": "lisp", "capwap.data": "capwap", "ieee8021ad": "vlan", "nbss": "netbios",
+           "nbns": "netbios", "nbdgm": "netbios", "wg": "wireguard", "isakmp": "ipsec", "xmpp": "xmpp",
+           "pgsql": "postgresql", "mbtcp": "modbus", "rx": "", "gquic": "quic"}  # fmt: skip
 """What tshark calls a layer, and what rustnet does."""
 PASSED_OVER = frozenset(("pkt_comment", "wlan_radio", "slow", "frame"))
 """Layers of tshark that are no headers of their own."""

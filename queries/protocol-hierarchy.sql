@@ -33,10 +33,12 @@ WITH RECURSIVE links AS (
     UNION ALL
     SELECT f.flow_id, CASE WHEN f.tunnel = 'fragments' THEN around ELSE concat_ws(':', around,
             CASE WHEN carrier.src_tag OR carrier.dst_tag THEN 'vlan' END, carrier.network,
-            CASE WHEN carrier.transport NOT IN ('ipip', 'ipv6', 'fragment') THEN carrier.transport END,
-            CASE WHEN f.tunnel NOT IN ('gre', 'etherip', 'ipip', '6in4', '4in6', 'qinq') THEN f.tunnel END,
-            CASE WHEN f.tunnel = 'l2tp' THEN 'ppp' WHEN f.tunnel IN ('vxlan', 'erspan', 'etherip')
-                OR f.tunnel IN ('gre', 'geneve') AND f.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
+            CASE WHEN carrier.transport NOT IN ('ipip', 'ipv6', 'fragment', 'mpls-in-ip') THEN carrier.transport END,
+            CASE WHEN f.tunnel NOT IN ('gre', 'etherip', 'ipip', '6in4', '4in6', 'qinq', 'pim', 'aruba', 'eoip')
+                    AND carrier.transport <> 'l2tp' OR f.tunnel = 'gre' AND carrier.transport = 'udp' THEN f.tunnel END,
+            CASE WHEN f.tunnel = 'l2tp' THEN 'ppp' WHEN f.tunnel IN ('vxlan', 'erspan', 'etherip', 'eoip', 'l2tpv3')
+                OR f.tunnel IN ('gre', 'geneve', 'vxlan-gpe', 'lisp', 'mpls')
+                    AND f.src_mac NOT IN (carrier.src_mac, carrier.dst_mac) THEN 'eth' END) END,
         depth + 1
     FROM tunnels JOIN nested AS f ON f.outer_flow_id = tunnels.flow_id
         JOIN nested AS carrier ON carrier.flow_id = tunnels.flow_id
@@ -49,8 +51,9 @@ WITH RECURSIVE links AS (
     FROM packets LEFT JOIN kinds ON kinds.flow_id = packets.flow_id GROUP BY ALL
 ), chains AS (
     SELECT string_split(concat_ws(':', link, around, CASE WHEN CASE WHEN from_src THEN src_tag ELSE dst_tag END THEN 'vlan' END,
-            CASE WHEN transport = 'stp' OR transport = 'cdp' AND link = 'eth' OR link LIKE '%wlan' AND transport <> 'wlan'
-                THEN 'llc' END, network, CASE WHEN link NOT LIKE '%wlan' OR transport <> 'wlan' THEN transport END,
+            CASE WHEN transport IN ('stp', 'snap') OR regexp_matches(transport, '^(cisco|llc)_') AND transport <> 'llc_0xff' OR transport = 'cdp'
+                AND link = 'eth' OR link LIKE '%wlan' AND NOT starts_with(transport, 'wlan') THEN 'llc' END, network,
+            CASE WHEN link NOT LIKE '%wlan' OR NOT starts_with(transport, 'wlan') THEN transport END,
             CASE WHEN filled AND transport <> 'fragment' THEN above END, CASE WHEN counted.kind IS NULL THEN 'undecoded' END),
         ':') AS chain, frames, bytes
     FROM counted LEFT JOIN links USING (capture_id, interface) LEFT JOIN tunnels ON tunnels.flow_id = inside

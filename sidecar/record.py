@@ -396,6 +396,10 @@ _BARE_USER = re.compile(r"^([\w.+!#$%&*~\\/-]{0,256}:)(?!//)([^\s@]+(?:@[^\s@]+)
 _SCHEMES = frozenset(
     ("sip:", "sips:", "tel:", "xmpp:", "pres:", "im:", "acct:", "h323:", "mailto:", "urn:", "cid:", "mid:", "uuid:")
 )
+_SERVICE_BINDING = re.compile(r"\d{1,5} [^\s=:?&/]+ ").match
+"""Beginning of a service binding of DNS (RFC 9460)."""
+_NUMBERED_KEY = re.compile(r"key\d{1,5}").fullmatch
+"""Parameter of a service binding whose number has no name: no secret."""
 _TOKEN_USER = re.compile(r"(\bhttps?://)(?:[A-Za-z0-9_]{24,}|gh[a-z]_\w+|glpat-[\w-]+)(?=@)")
 """A token in place of the user."""
 
@@ -435,7 +439,7 @@ def without_secrets(text: str, *, bare: bool = False, cut: list[str] | None = No
     if "@" in text or len(text) >= MIN_CUT or ("%" in text and "40" in text):
         text = without_passwords(text, bare, secrets)
     if "=" in text or "%" in text:
-        text = _without_values(text, secrets)
+        text = _without_values(text, secrets, bare and _SERVICE_BINDING(text) is not None)
     if cut is not None and secrets:
         cut += secrets
         cut += [unquote(unquote(secret)) for secret in secrets if "%" in secret]
@@ -508,7 +512,8 @@ def _value_at(text: str, pos: int, before: str, equal: str) -> str:
     return match.group() if match else ""
 
 
-def _without_values(text: str, secrets: list[str]) -> str:
+def _without_values(text: str, secrets: list[str], binding: bool) -> str:
+    """Hide the values of parameters that are named like a secret; in a ``binding`` keys with a number are not."""
     if not any(map(names_secret, _parameters(text))) and ("%" not in text or _ENCODED_EQUAL(text) is None):
         return text
     shown: list[str] = []
@@ -517,7 +522,7 @@ def _without_values(text: str, secrets: list[str]) -> str:
         name = _SIGNS(text[max(pos, match.start() - MAX_NAME) : match.start()])[-1]
         before = match.start() - len(name) - 1
         pos = match.end()
-        if not names_secret(name):
+        if not names_secret(name) or (binding and _NUMBERED_KEY(name)):
             continue
         value = _value_at(text, pos, text[before : before + 1] if before >= 0 else "", match.group())
         secret = value.lstrip("\"'")

@@ -223,3 +223,5 @@ class Analysis:
         ):
             if count:
                 self.collector.anomaly(kind, words, 0, ts, 0, count=count)
+        for kind, words, count in self.dispatcher.further_undecoded():
+            self.collector.anomaly(kind, words, 0, ts, 0, count=count)

@@ -1,6 +1,6 @@
 """Find the sidecars of a capture, and choose the reader of a sidecar."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,10 @@ SUFFIXES = (".connections.jsonl",)
 
 _HEAD = 65_536
 """Bytes that `Format.recognise` examines; a sidecar's first record may take several kilobytes."""
+
+_DEEP = 16 << 20
+"""Bytes of a text that are examined if its first `_HEAD` show no format: a log of many programs may begin with others'
+lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +72,30 @@ def open_sidecar(path: Path, host: str | None = None, format_: str | None = None
         raise InputError(
             "{path}: not a regular file; the sidecar is read twice, so write it to a file first", path=path
         )
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD)
-    except OSError as error:
-        raise InputError(
-            "{path}: cannot read the sidecar: {strerror}", path=path, strerror=error.strerror or error
-        ) from error
-    for known in named:
+    head = _beginning(path, _HEAD)
+    for known in named or _recognised(path, head):
         return known.reader(path, host)
-    for known in FORMATS:
-        if known.recognise(path, head):
-            return known.reader(path, host)
     if not head:
         raise InputError("{path}: the sidecar is empty; expected records of connections", path=path)
     raise InputError(
         "{path}: unknown sidecar format; choose one with --sidecar-format (docs/sidecars.md lists them)", path=path
     )
+
+
+def _recognised(path: Path, head: bytes) -> Iterator[Format]:
+    """Formats of a file, the most specific first."""
+    yield from (known for known in FORMATS if known.recognise(path, head))
+    if len(head) == _HEAD and b"\0" not in head:
+        deep = _beginning(path, _DEEP)
+        yield from (known for known in FORMATS if known.recognise(path, deep))
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    """The beginning of a file; raises `InputError`."""
+    try:
+        with path.open("rb") as file:
+            return file.read(size)
+    except OSError as error:
+        raise InputError(
+            "{path}: cannot read the sidecar: {strerror}", path=path, strerror=error.strerror or error
+        ) from error

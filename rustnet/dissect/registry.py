@@ -18,7 +18,8 @@ from rustnet.dissect.finger import FINGER
 from rustnet.dissect.framework.conversation import Dissector
 from rustnet.dissect.ftp import FTP
 from rustnet.dissect.gopher import GOPHER
-from rustnet.dissect.http.parser import HTTP, HTTP2
+from rustnet.dissect.http.http2 import HTTP2
+from rustnet.dissect.http.parser import HTTP
 from rustnet.dissect.icmp import ICMP
 from rustnet.dissect.icmpv6 import ICMPV6
 from rustnet.dissect.igmp import IGMP

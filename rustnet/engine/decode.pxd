@@ -1,12 +1,12 @@
 cimport cython
-from rustnet.engine.reader cimport mac, swap16, swap32, u16, u32, u32le
+from rustnet.engine.reader cimport swap16, swap32
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.packet cimport Packet
-from rustnet.engine.network cimport Network
+from rustnet.engine.links cimport Links
 from rustnet.engine.numbers cimport *
 
-cdef int MAX_HEADERS
 cdef uint64_t MAPPED
+cdef int MIN_ETHERTYPE
 
 # As `HEAD` in head.py.
 cdef packed struct Head:
@@ -24,55 +24,24 @@ cdef packed struct Head:
 
 
 @cython.final
-cdef class Decoder(Network):
+cdef class Decoder(Links):
     cdef const Head[:] heads
     cdef bint prepared
-    cdef int depth
-    cpdef resume_frames(self, const unsigned char[::1] data)
     @cython.locals(size=Py_ssize_t)
     cpdef attach_frames(self, const unsigned char[::1] data)
-    cdef bint too_deep(self) except -1
+    cpdef resume_frames(self, const unsigned char[::1] data)
+    @cython.locals(e=Py_ssize_t)
+    cdef int any_frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
+    @cython.locals(p=Packet)
+    cdef int begin(self) except -1
     @cython.locals(p=Packet, head=Head, header=int, payload=Py_ssize_t)
     cdef int common(self, Py_ssize_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet, head=Head, length=Py_ssize_t, claimed=Py_ssize_t)
     cdef int common_udp(self, Py_ssize_t o, Py_ssize_t captured) except -1
     @cython.locals(p=Packet)
     cdef inline int common_ends(self, Head head, Py_ssize_t o, Py_ssize_t at, Py_ssize_t payload) except -1
-    @cython.locals(p=Packet)
-    cdef int begin(self) except -1
-    @cython.locals(e=Py_ssize_t)
-    cdef int any_frame(self, Py_ssize_t o, Py_ssize_t captured, int link) except -1
-    @cython.locals(n=Py_ssize_t)
-    cdef int other_link(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
-    @cython.locals(nibble=int)
-    cdef int raw_ip(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(family=int64_t)
-    cdef int loopback(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(kind=int, start=Py_ssize_t)
-    cdef int cooked(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
-    @cython.locals(size=Py_ssize_t, inner=int64_t)
-    cdef int radio(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
-    @cython.locals(family=int, at=Py_ssize_t, size=Py_ssize_t, kind=int, stop=Py_ssize_t)
-    cdef int nflog(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(size=int64_t, link=int64_t)
-    cdef int pktap(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(p=Packet, kind=int, stop=Py_ssize_t)
-    cdef int ethernet(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(dsap=int, oui=int, kind=int)
-    cdef int llc(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(p=Packet, control=int, flags=int, size=Py_ssize_t, to_ds=int, from_ds=int)
-    cdef int dot11(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(kind=int)
-    cdef int ppp(self, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(p=Packet, tag=int)
-    cdef int network(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
-    cdef int other_ethertype(self, int kind, Py_ssize_t o, Py_ssize_t e) except -1
-    @cython.locals(bottom=int, nibble=int)
-    cdef int mpls(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(p=Packet, kind=int, o=Py_ssize_t, e=Py_ssize_t)
     cpdef int inner(self) except -1
-    @cython.locals(p=Packet, size=Py_ssize_t)
-    cdef int dot11_swapped(self, Py_ssize_t o, Py_ssize_t e) except -1
 
 
 cdef inline int frame(Decoder decoder, Py_ssize_t o, Py_ssize_t captured, int link) except -1:

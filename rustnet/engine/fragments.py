@@ -15,7 +15,7 @@ TIMEOUT = 30_000_000_000
 """Nanoseconds of packet time after which an incomplete datagram is dropped."""
 
 Key = tuple[int, ...]
-"""Both addresses in halves, identification, protocol, and the context (tunnel and VLANs)."""
+"""Both addresses in halves, identification, protocol (of IPv4), and the context (tunnel and VLANs)."""
 
 
 class Datagram:
@@ -26,6 +26,8 @@ class Datagram:
         self.pieces: dict[int, bytes] = {}
         self.total = -1
         self.size = 0
+        self.protocol = -1
+        """What the first fragment names; later ones may name anything in IPv6. -1 as long as it is missing."""
         self.overlaps = False
 
 
@@ -38,6 +40,13 @@ class Fragments:
         self.overlapping = 0
         self.size = 0
         """Bytes that wait."""
+        self.protocol = -1
+        """Protocol of the datagram that was completed last."""
+
+    def first_protocol(self, key: Key) -> int:
+        """Protocol that the first fragment of a datagram names, or -1 without one."""
+        known = self.pending.get(key)
+        return -1 if known is None else known.protocol
 
     def datagram(self, key: Key, ts: int) -> Datagram:
         """The datagram that a fragment belongs to, a new one if need be."""
@@ -57,7 +66,7 @@ class Fragments:
         self.size -= gone.size
         self.dropped += 1
 
-    def add(self, key: Key, offset: int, more: bool, data: bytes, claimed: int, ts: int) -> bytes | None:
+    def add(self, key: Key, protocol: int, offset: int, more: bool, data: bytes, claimed: int, ts: int) -> bytes | None:
         """Take one fragment; returns the whole datagram's payload once nothing is missing.
 
         Of overlapping fragments the earlier one stays. A fragment that the snap length cut leaves its datagram
@@ -73,6 +82,8 @@ class Fragments:
                 datagram.overlaps = True
                 self.overlapping += 1
             return None
+        if offset == 0:
+            datagram.protocol = protocol
         datagram.pieces[offset] = data
         datagram.size += len(data)
         self.size += len(data)
@@ -102,4 +113,5 @@ class Fragments:
             return None
         if self.pending.pop(key, None) is not None:
             self.size -= datagram.size
+        self.protocol = datagram.protocol
         return b"".join(parts)[: datagram.total]

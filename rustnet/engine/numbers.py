@@ -7,11 +7,16 @@ compared with signed numbers, are C globals of the modules that use them.
 # Protocol numbers of flows: IP protocol numbers as assigned by IANA, and above them what runs on layer 2.
 ICMP, IGMP, IPIP, TCP, UDP, IPV6_IN_IP, GRE, ESP, AH, ICMPV6, SCTP = 1, 2, 4, 6, 17, 41, 47, 50, 51, 58, 132
 ETHERIP = 97
+# Of link types other than Ethernet, where nothing above the link is decoded.
+ARCNET, TOKEN_RING, FDDI, ATM, FRAME_RELAY, ERF, NETLINK, CAN, CAN_FD = 280, 281, 282, 283, 284, 285, 286, 287, 288
 # IPv6 extension headers.
 HOPOPT, ROUTING, FRAGMENT, DESTINATION, MOBILITY, HIP, SHIM6 = 0, 43, 44, 60, 135, 139, 140
 ARP, LLDP, CDP, LACP, STP, WLAN, LLC, QINQ = 256, 257, 258, 259, 260, 261, 262, 263
+SNAP, WLAN_MANAGEMENT, WLAN_CONTROL, WLAN_ENCRYPTED, WLAN_EMPTY = 264, 265, 266, 267, 268
 ETHERTYPE = 0x10000
 """Layer-2 protocols without a decoder are keyed by ``ETHERTYPE + ethertype``."""
+LLC_SAP, CISCO_SNAP, PPP_PROTOCOL = 0x2_0000, 0x3_0000, 0x4_0000
+"""Likewise by the service access point of IEEE 802.2, Cisco's protocol identifier in SNAP, and the protocol in PPP."""
 
 PROTOCOL_NAMES = {
     HOPOPT: "hopopt",
@@ -50,7 +55,24 @@ PROTOCOL_NAMES = {
     WLAN: "wlan",
     LLC: "llc",
     QINQ: "qinq",
+    ARCNET: "arcnet",
+    TOKEN_RING: "token_ring",
+    FDDI: "fddi",
+    ATM: "atm",
+    FRAME_RELAY: "frame_relay",
+    ERF: "erf",
+    NETLINK: "netlink",
+    CAN: "can",
+    CAN_FD: "can_fd",
+    SNAP: "snap",
+    WLAN_MANAGEMENT: "wlan_management",
+    WLAN_CONTROL: "wlan_control",
+    WLAN_ENCRYPTED: "wlan_encrypted",
+    WLAN_EMPTY: "wlan_empty",
 }
+
+NUMBERED = ((PPP_PROTOCOL, "ppp", 4), (CISCO_SNAP, "cisco", 4), (LLC_SAP, "llc", 2), (ETHERTYPE, "ethertype", 4))
+"""Ranges of layer-2 protocols without a decoder, from the highest: first number, name, hexadecimal digits."""
 
 
 def protocol_name(number: int) -> str:
@@ -58,8 +80,9 @@ def protocol_name(number: int) -> str:
     name = PROTOCOL_NAMES.get(number)
     if name is not None:
         return name
-    if number >= ETHERTYPE:
-        return f"ethertype_0x{number - ETHERTYPE:04x}"
+    for first, kind, digits in NUMBERED:
+        if number >= first:
+            return f"{kind}_0x{number - first:0{digits}x}"
     return f"ip_proto_{number}"
 
 
@@ -74,6 +97,17 @@ TUNNEL_VXLAN, TUNNEL_GENEVE, TUNNEL_GTPU, TUNNEL_L2TP, TUNNEL_4IN6, TUNNEL_CAPWA
     12,
 )
 TUNNEL_QINQ, TUNNEL_FRAGMENTS = 13, 14
+TUNNEL_VXLAN_GPE, TUNNEL_TZSP, TUNNEL_LISP, TUNNEL_AYIYA, TUNNEL_MPLS, TUNNEL_L2TPV3, TUNNEL_PIM, TUNNEL_EOIP = (
+    15,
+    16,
+    17,
+    18,
+    19,
+    20,
+    21,
+    22,
+)
+TUNNEL_ARUBA = 23
 TUNNEL_NAMES = (
     None,
     "gre",
@@ -90,6 +124,15 @@ TUNNEL_NAMES = (
     "etherip",
     "qinq",
     "fragments",
+    "vxlan-gpe",
+    "tzsp",
+    "lisp",
+    "ayiya",
+    "mpls",
+    "l2tpv3",
+    "pim",
+    "eoip",
+    "aruba",
 )
 
 MAPPED = 0xFFFF_0000_0000
@@ -113,13 +156,49 @@ PVST_TYPE = 0x010B
 """Cisco's spanning tree, and `CDP_TYPE` its discovery protocol, both under its own OUI in SNAP."""
 PPP_IPV4, PPP_IPV6, PPP_MPLS, PPP_CDP = 0x0021, 0x0057, 0x0281, 0x0207
 """Protocol fields of PPP."""
-SNAP_SAP, STP_SAP = 0xAA, 0x42
+SNAP_SAP, STP_SAP, IP_SAP = 0xAA, 0x42, 0x06
 """Service access points of IEEE 802.2."""
+
+# Tags and encapsulations of Ethernet frames, by ethertype.
+OLD_QINQ3, ETAG, VNTAG, CISCO_METADATA, REDUNDANCY_TAG, HSR, EDSA = (
+    0x9300,
+    0x893F,
+    0x8926,
+    0x8909,
+    0xF1C1,
+    0x892F,
+    0xDADA,
+)
+PBB, TRILL, NSH, MACSEC, JUMBO_LLC = 0x88E7, 0x22F3, 0x894F, 0x88E5, 0x8870
+BRIDGED_FCS, BRIDGED, BRIDGED_STP = 0x0001, 0x0007, 0x000E
+"""Protocol identifiers under the OUI of IEEE 802.1 in SNAP (RFC 2427)."""
+MACSEC_VERSION, MACSEC_SCI, MACSEC_CHANGED, MACSEC_CHECK = 0x80, 0x20, 0x0C, 16
+"""Of MACsec's tag: version; it has a channel identifier; its data are changed or encrypted; size of the check value."""
+PWACH_IPV4, PWACH_IPV6 = 0x0021, 0x0057
+"""Channel types of a pseudowire's associated channel (RFC 4385)."""
+LINK_BROADCOM, LINK_BROADCOM_PREPEND, LINK_DSA, LINK_EDSA = 281, 282, 284, 285
+"""Link types of frames with a switch chip's tag."""
 
 # Link types, as the LINKTYPE registry of pcap and pcapng numbers them.
 LINK_NULL, LINK_ETHERNET, LINK_PPP, LINK_RAW12, LINK_RAW14, LINK_PPP_HDLC, LINK_PPP_ETHER = 0, 1, 9, 12, 14, 50, 51
 LINK_RAW, LINK_HDLC, LINK_DOT11, LINK_LOOP, LINK_SLL, LINK_RADIOTAP, LINK_PKTAP_OLD = 101, 104, 105, 108, 113, 127, 149
 LINK_PPI, LINK_IPV4, LINK_IPV6, LINK_NFLOG, LINK_PKTAP, LINK_SLL2 = 192, 228, 229, 239, 258, 276
+
+# Link types that few captures have.
+LINK_TOKEN_RING, LINK_ARCNET, LINK_SLIP, LINK_FDDI, LINK_RFC1483_OLD, LINK_RFC1483 = 6, 7, 8, 10, 11, 100
+LINK_CLIP, LINK_FRAME_RELAY, LINK_ENC, LINK_PFLOG, LINK_PRISM, LINK_FC, LINK_SUNATM = 106, 107, 109, 117, 119, 122, 123
+LINK_ARCNET_LINUX, LINK_FIREWIRE, LINK_AVS, LINK_PPPD = 129, 138, 163, 166
+LINK_JUNIPER_ETHER, LINK_JUNIPER_PPP, LINK_JUNIPER_RELAY, LINK_JUNIPER_HDLC = 178, 179, 180, 181
+LINK_ERF, LINK_PPP_DIR, LINK_HDLC_DIR, LINK_RELAY_DIR, LINK_MPLS, LINK_IPNET = 197, 204, 205, 206, 219, 226
+LINK_NETANALYZER, LINK_NETANALYZER_RAW, LINK_IPOIB, LINK_EPON, LINK_MPACKET = 240, 241, 242, 259, 274
+RADIO_FCS, RADIO_PADDED = 0x10, 0x20
+"""Flags of radiotap: a checksum ends the frame; the 802.11 header is padded to a multiple of four bytes."""
+MAX_MSDU = 2304
+"""Bytes of data in one 802.11 frame, or in one of those that are aggregated."""
+AGGREGATE = 255
+"""In the place of a tunnel: an 802.11 frame (A-MSDU) that carries several packets, each on the same level as others."""
+PART_BITS = 9
+"""Bits that hold the number of a packet within such a frame (`Packet.part`)."""
 
 IPV4_FRAGMENT, IPV4_OFFSET = 0x3FFF, 0x1FFF
 """Of the header's flags and fragment offset: what only fragments have set; the offset."""
@@ -174,6 +253,23 @@ L2TP_PORT, GTPU_PORT, TEREDO_PORT, VXLAN_PORT, CAPWAP_PORT, GENEVE_PORT, OLD_VXL
     8472,
 )
 """UDP ports of tunnels; `OLD_VXLAN_PORT` is what Linux took before one was assigned."""
+LISP_PORT, LISP_CONTROL_PORT, GRE_PORT, VXLAN_GPE_PORT, AYIYA_PORT, MPLS_PORT, TZSP_PORT = (
+    4341,
+    4342,
+    4754,
+    4790,
+    5072,
+    6635,
+    37008,
+)
+"""UDP ports of further tunnels."""
+PIM, L2TP, MPLS_IN_IP = 103, 115, 137
+"""IP protocols of further tunnels."""
+WCCP_TYPE, NSH_TYPE, EOIP_TYPE, ARUBA_FIRST, ARUBA_LAST = 0x883E, 0x894F, 0x6400, 0x8200, 0x8370
+"""Protocol types in GRE: sent to a web cache, a service function chain, MikroTik's bridges, Aruba's wireless frames."""
+LINK_WITHIN = 0x2_0000
+"""Inner types of tunnels from here on are link types: `LINK_WITHIN` + the number of the LINKTYPE registry."""
+"""Link types of further headers in front of 802.11 frames."""
 
 MAX_HEADERS = 16
 """Tags, labels and extension headers that are followed before a packet counts as malformed."""

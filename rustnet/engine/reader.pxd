@@ -11,6 +11,7 @@ cdef class Reader:
     cdef public Packet pkt
     cdef Py_ssize_t size
     cdef bint framed, uncommon
+    cdef int depth
     cdef bytes copy(self, Py_ssize_t o, Py_ssize_t size)
     @cython.locals(p=Packet)
     cdef int macs(self) except -1

@@ -12,7 +12,7 @@ class Reader:
     """Reads from the buffer that `attach` names, and fills `pkt`.
 
     ``framed`` is set while the buffer holds whole frames, ``uncommon`` while `pkt` holds
-    something that `Decoder.common` would not overwrite.
+    something that `Decoder.common` would not overwrite. ``depth`` counts the frame's headers that contain whole frames.
     """
 
     def __init__(self) -> None:
@@ -21,6 +21,7 @@ class Reader:
         self.size = 0
         self.framed = 0
         self.uncommon = 1
+        self.depth = 0
 
     def attach(self, data: memoryview) -> None:
         """Set the buffer to read from."""

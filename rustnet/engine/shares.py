@@ -17,7 +17,22 @@ from rustnet.sources.frames import Frames
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.engine.decode import frame
-    from rustnet.engine.numbers import COPY, ETHERIP, EVERYONE, GRE, IPIP, IPV6_IN_IP, OK, QINQ, TCP, UDP
+    from rustnet.engine.numbers import (
+        AGGREGATE,
+        COPY,
+        ETHERIP,
+        EVERYONE,
+        GRE,
+        IPIP,
+        IPV6_IN_IP,
+        L2TP,
+        MPLS_IN_IP,
+        OK,
+        PIM,
+        QINQ,
+        TCP,
+        UDP,
+    )
     from rustnet.engine.tunnels import carries
 
 MIX = 0x9E3779B97F4A7C15
@@ -27,7 +42,9 @@ MIX = 0x9E3779B97F4A7C15
 def owner(p: Packet, count: int) -> int:
     """Owner of a decoded packet among ``count`` trackers, or `EVERYONE`."""
     if p.protocol != TCP and p.protocol != UDP:
-        return EVERYONE if p.protocol in (GRE, IPIP, IPV6_IN_IP, ETHERIP, QINQ) else 0
+        if p.tunnel == AGGREGATE or (p.fragment and p.version == 6):  # later fragments may name another protocol
+            return EVERYONE
+        return EVERYONE if p.protocol in (GRE, IPIP, IPV6_IN_IP, ETHERIP, QINQ, PIM, L2TP, MPLS_IN_IP) else 0
     if p.fragment or not p.has_ports:
         return EVERYONE
     if p.protocol == UDP and (carries(p.src_port) or carries(p.dst_port)):

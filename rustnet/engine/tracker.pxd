@@ -17,7 +17,7 @@ from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
 
-cdef int ECHO_HEADER, PUSH, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
+cdef int MAX_SUBFRAMES, ECHO_HEADER, PUSH, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TUNNELS, WANTED_SIZE
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32
@@ -47,8 +47,12 @@ cdef class Tracker:
     cpdef object feed(self, Frames frames, owners=*)
     @cython.locals(k=size_t, stop=size_t, size=Py_ssize_t, at=Py_ssize_t, seen=uint8_t)
     cdef void touch(self, Frames frames, size_t i, bint divided) except *
-    @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, context=uint64_t, moved=bint, outer=Flow, tunnel=uint64_t, flow=Flow, from_src=bint, key=uint64_t)
+    @cython.locals(p=Packet)
     cdef Flow packet(self, Frames frames)
+    @cython.locals(p=Packet, depth=int, carried=Py_ssize_t, moved=bint, flow=Flow, from_src=bint)
+    cdef Flow follow(self, Frames frames, uint64_t context, Flow outer, uint64_t tunnel, int level)
+    @cython.locals(decoder=Decoder, table=FlowTable, p=Packet, at=Py_ssize_t, end=Py_ssize_t, whole=int64_t, left=int64_t, size=Py_ssize_t, start=Py_ssize_t, first=Flow, flow=Flow, from_src=bint, seen=bint, protocol=int, flags=int, payload=Py_ssize_t, tags=uint64_t, inside=uint64_t, k=int)
+    cdef Flow aggregated(self, Frames frames, uint64_t context, Flow outer, uint64_t tunnel, int depth)
     @cython.locals(p=Packet, context=uint64_t, flow=Flow, known=Flow, me=Side, depth=int, from_src=bint, carried=Py_ssize_t)
     cdef Flow copied(self)
     @cython.locals(key=uint64_t, tunnel=uint64_t)
@@ -61,7 +65,7 @@ cdef class Tracker:
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
-    @cython.locals(first_packets=list)
+    @cython.locals(first_packets=list, first=int64_t)
     cdef int mark_shadow(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half *me, Packet p) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes, timeout=int64_t)
@@ -71,7 +75,11 @@ cdef class Tracker:
     cdef int tcp(self, Flow flow, Half *me, Packet p, bint from_src) except -1
     @cython.locals(me=Side)
     cdef int carrier(self, Flow flow, bint from_src) except -1
-    @cython.locals(p=Packet, key=tuple, data=bytes)
+    @cython.locals(protocol=int)
+    cdef tuple datagram_of(self, Packet p, uint64_t context)
+    @cython.locals(protocol=int)
+    cdef int name_fragment(self, Packet p, uint64_t context) except -1
+    @cython.locals(p=Packet, key=tuple, data=bytes, offset=int, more=bint)
     cdef bint complete(self, uint64_t context) except -1
     cdef int sweep(self, Frames frames) except -1
     @cython.locals(flow=Flow, ended=list)

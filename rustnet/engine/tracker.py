@@ -27,6 +27,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     from rustnet.engine.jumps import wrap
     from rustnet.engine.numbers import (
         ACK,
+        AGGREGATE,
         BULK_PACKETS,
         COPY,
         DATA,
@@ -41,6 +42,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         MARK_ISN,
         OK,
         OWNER,
+        PART_BITS,
         RST,
         SHARE_SHIFT,
         SYN,
@@ -55,6 +57,9 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
 
 MAX_TUNNELS = 8
 """Tunnels within tunnels that are followed."""
+
+MAX_SUBFRAMES = 256
+"""Packets that are read of one aggregated 802.11 frame, which holds 11,454 bytes."""
 
 MAX_PORTLESS = 100_000
 """Flows of one protocol without ports whose messages are read: a sweep or a flood may have one of each packet."""
@@ -203,16 +208,24 @@ class Tracker:
         None where what fragments or a tunnel contain is another tracker's.
         """
         p = self.decoder.pkt
-        context = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+        return self.follow(frames, (p.vlan + 1) | ((p.outer_vlan + 1) << 16), None, 0, 0)
+
+    def follow(self, frames: Frames, context: int, outer: Flow | None, tunnel: int, level: int) -> Flow | None:
+        """As `packet`, for one inside ``level`` tunnels, of which ``outer`` is the innermost's flow."""
+        p = self.decoder.pkt
         moved = False
-        outer: Flow | None = None
-        tunnel = 0
         carried = 0
         flow: Flow | None = None
-        for depth in range(MAX_TUNNELS):
+        for depth in range(level, MAX_TUNNELS):
+            if p.tunnel == AGGREGATE:
+                if not moved and not p.part:
+                    return self.aggregated(frames, context, outer, tunnel, depth)
+                p.tunnel = 0
             if depth and self.shares > 1 and self.elsewhere(p):
                 flow = None
                 break
+            if p.fragment and p.version == 6:
+                self.name_fragment(p, context)
             flow = self.table.find(p, context)
             from_src = self.table.from_src
             if outer is not None and flow.outer_flow_id == 0:
@@ -249,6 +262,48 @@ class Tracker:
             self.decoder.resume_frames(frames.data)
         return flow
 
+    def aggregated(self, frames: Frames, context: int, outer: Flow | None, tunnel: int, depth: int) -> Flow | None:
+        """Account for each packet that an 802.11 frame carries; returns the first one's flow.
+
+        The frame's bytes are divided among them; the packet index has the first one, with the payload of its flow.
+        """
+        decoder, table = self.decoder, self.table
+        p = decoder.pkt
+        at, end, whole = p.inner_offset, p.inner_end, p.length
+        size = decoder.subframe_size(at, end)
+        left = whole
+        first: Flow | None = None
+        from_src = seen = False
+        protocol = flags = 0
+        payload = 0
+        for k in range(MAX_SUBFRAMES):
+            start = at
+            at += (size + 3) & ~3
+            size = decoder.subframe_size(at, end)
+            p.clear()
+            decoder.depth = 0
+            p.part = k + 1
+            p.length = at - start if size and k < MAX_SUBFRAMES - 1 and at - start < left else left
+            left -= p.length
+            if decoder.subframe(start, end) != OK:
+                self.tunnel_failures += 1
+            else:
+                tags = (p.vlan + 1) | ((p.outer_vlan + 1) << 16)
+                inside = (context ^ (tags * INNER_TAGS)) & MASK64 if depth else tags
+                flow = None
+                if self.shares == 1 or not self.elsewhere(p):
+                    flow = self.follow(frames, inside, outer, tunnel, depth)
+                if not seen:
+                    first, from_src, seen = flow, table.from_src, True
+                    protocol, flags, payload = p.protocol, p.flags, p.payload
+                elif flow is not None and flow is first and table.from_src == from_src:
+                    payload += p.payload
+            if not size:
+                break
+        p.length, p.part = whole, 0
+        p.protocol, p.flags, p.payload, table.from_src = protocol, flags, payload, from_src
+        return first
+
     def copied(self) -> Flow | None:
         """Count a packet that is a copy, and what it carries, for the flows of its original; returns the innermost.
 
@@ -261,6 +316,8 @@ class Tracker:
         for depth in range(MAX_TUNNELS):
             if depth and self.shares > 1 and self.elsewhere(p):
                 return None
+            if p.fragment and p.version == 6:
+                self.name_fragment(p, context)
             known = self.table.known(p, context)
             if known is None:
                 break
@@ -271,7 +328,7 @@ class Tracker:
                 me = half(flow, self.table.from_src)
                 me.packets += 1
                 me.bytes += p.length
-            if p.fragment or not p.tunnel:
+            if p.fragment or not p.tunnel or p.tunnel == AGGREGATE:
                 break
             from_src, carried = self.table.from_src, p.payload
             context = self.inside(context, p)
@@ -355,8 +412,9 @@ class Tracker:
         """Mark a flow that the first tracker owns and this one only follows for its fragments."""
         flow.shadow = 1
         first_packets = self.table.first_packets
-        if first_packets and first_packets[len(first_packets) - 1] == flow.first_packet:
-            first_packets[len(first_packets) - 1] = -flow.first_packet
+        first = (flow.first_packet << PART_BITS) | self.decoder.pkt.part
+        if first_packets and first_packets[len(first_packets) - 1] == first:
+            first_packets[len(first_packets) - 1] = -first
 
     def count(self, flow: Flow, me: Half, p: Packet) -> None:
         """Count one packet."""
@@ -419,16 +477,29 @@ class Tracker:
         self.count(flow, me, self.decoder.pkt)
         me.payload += self.decoder.pkt.payload
 
+    def datagram_of(self, p: Packet, context: int) -> tuple[int, ...]:
+        """What the fragments of one datagram have in common."""
+        protocol = p.protocol if p.version == 4 else -1
+        return (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, protocol, context)
+
+    def name_fragment(self, p: Packet, context: int) -> None:
+        """Set the protocol of a later IPv6 fragment to that of the first one, which decides (RFC 8200 section 4.5)."""
+        if p.fragment_offset:
+            protocol = self.fragments.first_protocol(self.datagram_of(p, context))
+            if protocol >= 0:
+                p.protocol = protocol
+
     def complete(self, context: int) -> bool:
         """Add a fragment; true once its datagram is complete, which the decoder has then read."""
         p = self.decoder.pkt
-        key = (p.src_hi, p.src_lo, p.dst_hi, p.dst_lo, p.ip_id, p.protocol, context)
+        key = self.datagram_of(p, context)
         data = self.copy(p.ip_payload_offset, p.ip_payload_captured)
-        whole = self.fragments.add(key, p.fragment_offset, bool(p.more_fragments), data, p.ip_payload, p.ts)
+        offset, more = p.fragment_offset, bool(p.more_fragments)
+        whole = self.fragments.add(key, p.protocol, offset, more, data, p.ip_payload, p.ts)
         if whole is None:
             return False
         self.decoder.attach(memoryview(whole))
-        return self.decoder.reassembled(p.protocol, len(whole)) == OK
+        return self.decoder.reassembled(self.fragments.protocol, len(whole)) == OK
 
     def sweep(self, frames: Frames) -> None:
         """End idle flows, by the clock of the packets and not of this machine."""

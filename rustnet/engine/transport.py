@@ -27,9 +27,12 @@ if not cython.compiled:
         INFORMATION_REPLY,
         IPIP,
         IPV6_IN_IP,
+        L2TP,
         MASK_REPLY,
         MOBILITY,
+        MPLS_IN_IP,
         OK,
+        PIM,
         ROUTING,
         SCTP,
         SHIM6,
@@ -61,7 +64,7 @@ class Transport(Tunnels):
             p.dst_port = u16(self, o + 2)
             self.set_payload(o + 12, e, length - 12)
             return OK
-        if protocol in (GRE, IPIP, IPV6_IN_IP, ETHERIP):
+        if protocol in (GRE, IPIP, IPV6_IN_IP, ETHERIP, PIM, L2TP, MPLS_IN_IP):
             return self.ip_tunnel(protocol, o, e)
         if protocol == AH and o + 12 <= e:
             return self.authenticated(o, e, length)

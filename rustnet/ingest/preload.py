@@ -5,6 +5,7 @@ import hashlib
 
 from rustnet.analysis.capture import Analysis
 from rustnet.dissect import registry
+from rustnet.dissect.http.http2 import load_header_blocks
 from rustnet.dissect.quic.crypto import load_ciphers
 from rustnet.i18n import load_messages
 from rustnet.records import columns
@@ -23,4 +24,5 @@ def preload(dissect: bool) -> None:
         columns(cls)
     Analysis(1, 1, dissect)  # the tables of services and ports
     load_ciphers()
+    load_header_blocks()
     load_messages()

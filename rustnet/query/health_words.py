@@ -7,6 +7,8 @@ from rustnet.query.summary import Health
 
 _MAX_REASONS = 5
 _MAX_DAMAGE = 5
+_FEW = 0.01
+"""Share of packets from which on those without a decoder are a warning; a few are in nearly every network."""
 _KIND_WORDS = {
     "unknown_link_type": N_("link type without a decoder"),
     "headers_cut_off": N_("headers cut off"),
@@ -29,6 +31,27 @@ def _undecoded(c: Health) -> str:
     return words.format(n=f"{c.undecoded:,}", share=share, reasons="; ".join(reasons))
 
 
+def _without_decoder(c: Health) -> tuple[str, str]:
+    """Grade and text about packets that were counted as flows below IP, by kind."""
+    kinds = [f"{safe(each.kind)}: {each.packets:,}" for each in c.without_decoder[:_MAX_REASONS]]
+    if c.kinds_without_decoder > len(kinds):
+        kinds.append(_("{n} more kinds").format(n=c.kinds_without_decoder - len(kinds)))
+    words = ngettext(
+        "{n} packet ({share}) below IP was counted, but not decoded ({kinds})",
+        "{n} packets ({share}) below IP were counted, but not decoded ({kinds})",
+        c.packets_without_decoder,
+    )
+    share = percent(c.packets_without_decoder, c.packets)
+    grade = "warn" if c.packets_without_decoder > _FEW * c.packets else "fact"
+    return grade, words.format(n=f"{c.packets_without_decoder:,}", share=share, kinds="; ".join(kinds))
+
+
+def _unread(c: Health) -> list[tuple[str, str]]:
+    """Grades and texts about packets of which addresses or more are unknown."""
+    lines = [("warn", _undecoded(c))] if c.undecoded else []
+    return [*lines, _without_decoder(c)] if c.packets_without_decoder else lines
+
+
 def health_words(c: Health) -> list[tuple[str, str]]:
     """Grade and text of every statement about a capture's completeness."""
     lines = []
@@ -42,8 +65,7 @@ def health_words(c: Health) -> list[tuple[str, str]]:
             words = _("{share} of packets are truncated ({n}, snap length {length})")
         share = percent(c.truncated, c.packets)
         lines.append(("warn", words.format(share=share, n=f"{c.truncated:,}", length=f"{c.snaplen or 0:,}")))
-    if c.undecoded:
-        lines.append(("warn", _undecoded(c)))
+    lines += _unread(c)
     if c.out_of_order:
         words = _("{share} of packets are out of order in time ({n})")
         share = percent(c.out_of_order, c.packets)

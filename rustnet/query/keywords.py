@@ -186,7 +186,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "ja4",
         Kind.TEXT,
-        ("tls.ja4", "quic.ja4"),
+        ("tls.ja4", "tls.retry_ja4", "quic.ja4", "quic.retry_ja4"),
         "JA4 fingerprint",
         "ja4:t13d*",
         missing=N_("this session has no TLS or QUIC messages"),
@@ -194,7 +194,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "ja3",
         Kind.TEXT,
-        ("tls.ja3", "tls.ja3s", "quic.ja3"),
+        ("tls.ja3", "tls.ja3s", "tls.retry_ja3", "tls.retry_ja3s", "quic.ja3", "quic.retry_ja3"),
         "JA3 or JA3S fingerprint",
         "ja3:771*",
         ("ja3s",),
@@ -219,7 +219,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword(
         "dns",
         Kind.TEXT,
-        ("dns.query", "dns.answers"),
+        ("dns.query", "dns.answers", "dns.updates"),
         "name asked for, or answer",
         "dns:example",
         missing=N_("this session has no DNS messages"),

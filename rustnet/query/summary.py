@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rustnet.policy.names import UNKNOWN
+from rustnet.query import catalogue
 from rustnet.query.execute import ResultSet
 from rustnet.store.hosts_view import NAME_RANK
 
@@ -16,6 +17,8 @@ TOP = 10
 """Default number of rows of each table."""
 MAX_DAMAGE = 20
 """Most damaged places of a capture that are listed."""
+MAX_KINDS = 20
+"""Most kinds of packets without a decoder that are listed of a capture."""
 
 _UNDECODED = ("unknown_link_type", "headers_cut_off", "malformed_headers")
 
@@ -53,6 +56,13 @@ GROUP BY seen.capture_id, shared.other, other.source ORDER BY seen.capture_id, s
 _REASONS = """
 SELECT capture_id, kind, detail, sum(count)::BIGINT AS packets FROM anomalies
 WHERE kind IN (?, ?, ?) GROUP BY capture_id, kind, detail ORDER BY capture_id, packets DESC, kind, detail"""
+
+_WITHOUT_DECODER = """
+SELECT capture_id, kind, packets, bytes, total, whole FROM (
+    SELECT *, row_number() OVER (PARTITION BY capture_id ORDER BY packets DESC, kind) AS place,
+        count(*) OVER (PARTITION BY capture_id) AS total, (sum(packets) OVER (PARTITION BY capture_id))::BIGINT AS whole
+    FROM ({undecoded}) WHERE flows > 0
+) WHERE place <= ? ORDER BY capture_id, place"""
 
 _DAMAGE = """
 SELECT capture_id, kind, packet, "offset", detail, count, total FROM (
@@ -121,6 +131,15 @@ class Reason:
     kind: str
     detail: str
     packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithoutDecoder:
+    """Packets of one kind that became flows below IP, without being decoded further."""
+
+    kind: str
+    packets: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +220,11 @@ class Health:
     files: list[CapturedFile]
     """Its files, if there are several."""
     shared: list[Shared]
+    without_decoder: list[WithoutDecoder]
+    """At most `MAX_KINDS`, those of most packets first."""
+    kinds_without_decoder: int
+    """Number of kinds."""
+    packets_without_decoder: int
     being_read: bool = False
     """Its packets are still coming in."""
 
@@ -254,12 +278,20 @@ def health(session: "Session") -> list[Health]:
     if len(rows) > 1:
         for capture_id, source, conversations in session.execute_own(_SHARED).rows:
             shared.setdefault(capture_id, []).append(Shared(source, conversations))
+    kinds: dict[int, list[WithoutDecoder]] = {}
+    sums: dict[int, tuple[int, int]] = {}
+    undecoded = _WITHOUT_DECODER.format(undecoded=catalogue.load()["undecoded"].sql)
+    for capture_id, kind, packets, size, total, whole in session.execute_own(undecoded, [MAX_KINDS]).rows:
+        kinds.setdefault(capture_id, []).append(WithoutDecoder(kind, packets, size))
+        sums[capture_id] = total, whole
     captures = []
     for row in rows:
         number = row["capture_id"]
+        total, whole = sums.get(number, (0, 0))
         captures.append(Health(**row, reasons=reasons.get(number, []), damage=damage.get(number, []),
                            damaged=totals.get(number, 0), files=files.get(number, []),
-                           shared=shared.get(number, [])))  # fmt: skip
+                           shared=shared.get(number, []), without_decoder=kinds.get(number, []),
+                           kinds_without_decoder=total, packets_without_decoder=whole))  # fmt: skip
     if captures and session.being_written and not captures[-1].complete:
         captures[-1] = dataclasses.replace(captures[-1], being_read=True)
     return captures

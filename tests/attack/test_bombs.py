@@ -13,7 +13,7 @@ from benchmarks.captures import ACK, PSH
 from rustnet.analysis.collector import CONVERTED_BYTES, Collector
 from rustnet.analysis.workers import Workers
 from rustnet.columnar import column_bytes
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.sources.files import FileSource
 from rustnet.store.batches import Batch, Columns
 from rustnet.store.cadence import BATCH

@@ -220,3 +220,32 @@ def test_validate_reads_logs_of_other_formats(tmp_path: Path, capsys: pytest.Cap
     assert main(["sidecar", "validate", str(log), "--session", str(session), "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert (data["source"], data["fit"], data["session"]["claimed_by_file"]) == ("osquery-socket-events", 1, 0)
+
+
+def test_sysmon_for_linux_in_syslog_names_every_owner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Three connections among other lines, one event that syslog has cut."""
+    ends = (
+        ("udp", CLIENT, 50_000, RESOLVER, 53), ("tcp", CLIENT, 40_000, SERVER, 443),
+        ("tcp", CLIENT6, 40_001, SERVER6, 8443),
+    )  # fmt: skip
+    lines = ["Nov 14 22:13:20 box cron[7]: (root) CMD (true)"]
+    for protocol, source, source_port, destination, port in ends:
+        values = {
+            "UtcTime": "2023-11-14 22:13:20.100", "ProcessGuid": "{1}", "ProcessId": 4711, "Image": "/usr/bin/curl",
+            "User": "ann", "Protocol": protocol, "Initiated": "true", "SourceIp": source, "SourcePort": source_port,
+            "DestinationIp": destination, "DestinationPort": port,
+        }  # fmt: skip
+        data = "".join(f'<Data Name="{name}">{value}</Data>' for name, value in values.items())
+        lines.append(
+            'Nov 14 22:13:20 box sysmon: <Event><System><Provider Name="Linux-Sysmon"/><EventID>3</EventID>'
+            f"<Computer>box</Computer></System><EventData>{data}</EventData></Event>"
+        )
+    log = tmp_path / "syslog"
+    log.write_text("\n".join([*lines, lines[-1][:300], ""]))
+    session = replay(tmp_path / "s.duckdb", capture(tmp_path), sidecars=(str(log),))
+    assert [pid for pid, *_ in session.verdicts()] == [4711, 4711, 4711]
+    assert session.ask("SELECT DISTINCT source, match, rank FROM claims") == [("sysmon", "tuple", 14)]
+    assert main(["sidecar", "validate", str(log)]) != 0
+    text = capsys.readouterr().out
+    assert "format sysmon; records 3; that can match a flow 3; with a process 3; invalid 1" in text
+    assert "an event without its end" in text

@@ -18,6 +18,7 @@ from tests.dissect.samples_web import (
     question,
     tls_talk,
 )
+from tests.support.http2 import grpc_talk
 
 PROXY_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\xc6\x33\x64\x14\xc7\x38\x01\xbb"
 """Version 2, with the same ends as the line of version 1."""
@@ -43,7 +44,7 @@ SAMPLES: dict[str, tuple[Sample, ...]] = {
     ),
     "llmnr": (Sample("udp", 5355, ((True, dns(0, (question("wpad"),))),)),),
     "http": (Sample("tcp", 80, tuple(HTTP_TALK)),),
-    "http2": (Sample("tcp", 80, ((True, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)),)),),
+    "http2": (Sample("tcp", 50051, tuple(grpc_talk())),),
     "tls": (Sample("tcp", 443, tls_talk(12)), Sample("tcp", 443, tls_talk(13))),
     "ssh": (Sample("tcp", 22, tuple(SSH_TALK)),),
     "proxy": (

@@ -112,6 +112,27 @@ def smb2(command: int, body: bytes, message: int, response: bool = False, status
     return nbss(head + body)
 
 
+def smb2_part(
+    command: int, body: bytes, message: int, flags: int = 0, status: int = 0, tree: int = 5, session: int = 9
+) -> bytes:
+    """One command without the length in front; with flag 2 the tree is the high half of the number of a request."""
+    numbers = (64, 1, status, command, 1, flags, 0, message, 0, tree, session)
+    return struct.pack("<4sHHIHHIIQIIQ16s", b"\xfeSMB", *numbers, bytes(16)) + body
+
+
+def compound(*parts: bytes) -> bytes:
+    """A packet of several commands, each but the last padded to a multiple of eight bytes."""
+    packet = b""
+    for part in parts[:-1]:
+        padded = part + bytes(-len(part) % 8)
+        packet += padded[:20] + struct.pack("<I", len(padded)) + padded[24:]
+    return nbss(packet + parts[-1])
+
+
+def smb2_opened(size: int, handle: bytes) -> bytes:
+    return struct.pack("<HBBI32sQQII", 89, 0, 0, 1, bytes(32), 8192, size, 32, 0) + handle + bytes(8)
+
+
 def wide(text: str) -> bytes:
     return text.encode("utf-16-le")
 
@@ -162,7 +183,7 @@ SMB2_TALK: Talk = [
     (False, smb2(1, setup_answer(ntlm_challenge("FILES", "files.example.com")), 1, True, 0xC0000016)),
     (True, smb2(1, setup(ntlm_authenticate("jane", "EXAMPLE", "DESK1")), 2)),
     (False, smb2(1, setup_answer(b""), 2, True)),
-    (True, smb2(3, struct.pack("<HHHH", 9, 0, 72, 26) + wide("\\\\files\\data"), 3)),
+    (True, smb2(3, struct.pack("<HHHH", 9, 0, 72, 24) + wide("\\\\files\\data"), 3)),
     (False, smb2(3, struct.pack("<HBBIII", 16, 1, 0, 0, 0, 0), 3, True, tree=5)),
     (True, smb2(5, smb2_create("docs\\plan.docx"), 4, tree=5)),
     (False, smb2(5, struct.pack("<HBBI32sQQII", 89, 0, 0, 1, bytes(32), 8192, 4711, 32, 0) + HANDLE + bytes(8), 4, True,

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, fields
 from tests.dissect.samples import SAMPLES, Sample

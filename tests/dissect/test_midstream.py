@@ -2,7 +2,7 @@
 
 import pytest
 
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.kerberos import Kerberos
 from rustnet.dissect.tls.parser import Tls
 from tests.dissect.dispatched import DispatchedFlow

@@ -4,6 +4,7 @@ import pytest
 
 from rustnet.dissect.framework.conversation import NO, YES, DissectError
 from rustnet.dissect.radius import MAX_ROWS, RADIUS, Radius
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow
 from tests.dissect.samples_udp_secure import RADIUS_ACCEPT, RADIUS_REQUEST, radius
 
@@ -58,6 +59,46 @@ def test_accounting() -> None:
     assert answer.response_ms == 1.0
 
 
+COA = radius(43, 9, (44, b"0000001A"), (4, bytes([192, 0, 2, 9])))
+
+
+def test_changes_of_authorization() -> None:
+    asked, refused, closed, gone = talk(
+        (CLIENT, COA),
+        (SERVER, radius(45, 9, (101, struct.pack(">I", 503)))),
+        (CLIENT, radius(40, 10, (1, b"jane"))),
+        (SERVER, radius(42, 10, (101, struct.pack(">I", 999)))),
+    )[1]
+    assert (asked.message, asked.accounting_session, asked.nas_ip) == ("CoA-Request", "0000001A", "192.0.2.9")
+    assert (refused.message, refused.error_cause, refused.response_ms) == ("CoA-NAK", "Session-Context-Not-Found", 1.0)
+    assert (closed.message, closed.username) == ("Disconnect-Request", "jane")
+    assert (gone.message, gone.error_cause) == ("Disconnect-NAK", "999")
+
+
+def test_names_of_rare_codes() -> None:
+    _, made = talk(*((CLIENT, radius(code, 1)) for code in (7, 21, 26, 33, 50, 52)))
+    assert [row.message for row in made] == [
+        "Password-Request", "Resource-Free-Request", "NAS-Reboot-Request", "Event-Request", "IP-Address-Allocate",
+        "Protocol-Error",
+    ]  # fmt: skip
+
+
+def test_a_pair_on_any_port() -> None:
+    def offered(*said: tuple[bool, bytes]) -> DispatchedFlow:
+        return DispatchedFlow(said, port=9999, transport="udp")
+
+    asked, answer = (CLIENT, radius(40, 7, (1, b"jane"))), (SERVER, radius(41, 7))
+    flow = offered(asked, answer)
+    assert [(r["message"], r.get("username"), r.get("response_ms")) for r in flow.rows(Radius)] == [
+        ("Disconnect-Request", "jane", None), ("Disconnect-ACK", None, 1.0),
+    ]  # fmt: skip
+    assert flow.sink.stamps == [(1_001_000_000, 1), (1_002_000_000, 2)]
+    assert flow.talk.app == "radius"
+    for other in (radius(41, 8), radius(44, 7), radius(2, 7), b"\x29\7\0\x15" + bytes(17)):
+        assert offered(asked, (SERVER, other)).sink.rows == []
+    assert offered(asked, asked, asked).sink.rows == []
+
+
 def test_malformed() -> None:
     with pytest.raises(DissectError):
         talk((CLIENT, b"\1"))
@@ -86,6 +127,14 @@ def test_rows_are_bounded() -> None:
         (radius(1, 1, (1, b"u")), 9999, NO),
         (radius(1, 1, (1, b"u"), (4, b"123"), (5, bytes(4))), 9999, NO),
         (radius(1, 1, (1, b"u"))[:-1] + b"\0", 1812, YES),
+        (radius(43, 1, (44, b"1A"), (80, bytes(16))), 9999, YES),
+        (radius(43, 1, (44, b"1A"), (80, bytes(15))), 9999, NO),
+        (radius(50, 1, (44, b"1A"), (1, b"u"), (4, bytes(4))), 9999, NO),
+        (COA, 1700, YES),
+        (radius(41, 1), 1700, YES),
+        (radius(1, 1, (1, b"u"))[:-1] + b"\0", 1700, YES),
+        (b"\2\1\0\x18\0\1\2\3\4\5\6\7" + b'{"stat":{}}'.ljust(12), 1700, NO),
+        (COA[:-1], 1700, NO),
     ],
 )
 def test_probe(data: bytes, port: int, verdict: int) -> None:

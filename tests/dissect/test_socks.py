@@ -1,7 +1,7 @@
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.socks import SOCKS, Socks
 from rustnet.dissect.tls.parser import Tls
 from tests.dissect.dispatched import DispatchedFlow

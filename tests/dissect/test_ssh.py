@@ -3,7 +3,9 @@ from hashlib import md5
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, DissectError
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.ssh import SSH, Ssh
+from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow
 from tests.dissect.samples_web import CLIENT_LISTS, NEWKEYS, SERVER_LISTS, SSH_TALK, kexinit
 
@@ -90,10 +92,89 @@ def test_a_gap_ends_it_with_a_row() -> None:
     assert flow.talk.finished
 
 
+KEYS = kexinit(*SERVER_LISTS)
+GET = b"GET / HTTP/1.1\r\nHost: www.example.org\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"SSH-2.0-x_1\r\n", b"SSH-2.0-x_1\n", b"SSH-2.0-x_1\0\r\n", b"SSH-2.0-x_1\0\0\n", b"SSH-2.0-x_1  \r\n",
+        b"SSH-2.0-x_1\r\r\n", b"SSH-2.0-x_1\r\n\0", b"SSH-2.0-x_1\n\0\0\0", b"SSH-2.0-x_1 \0 \r\n", b"SSH-2.0-x_1\r",
+        b"Welcome\r\n\r\nto this server\nSSH-2.0-x_1\r\n",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("chunk", [0, 1, 13])
+def test_ends_and_beginnings_of_the_identification(line: bytes, chunk: int) -> None:
+    flow = Flow(SSH)
+    flow.feed(line + KEYS, SERVER, chunk)
+    flow.close()
+    (row,) = flow.rows
+    assert isinstance(row, Ssh)
+    assert (row.server_banner, row.server_software) == ("SSH-2.0-x_1", "x_1")
+    assert row.hassh_server is not None
+    assert flow.sink.anomalies == []
+
+
+def test_other_lines_and_the_key_exchange_in_one_segment() -> None:
+    said = [(SERVER, b"Authorized use only.\r\nSSH-2.0-x\0\r\n" + KEYS)]
+    flow = DispatchedFlow(said, port=22)
+    assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", True)]
+
+
+def test_empty_lines_of_a_client() -> None:
+    flow, (row,) = talk((SERVER, b"SSH-2.0-x\r\n"), (CLIENT, b"\r\n\r\nSSH-1.99-y\r\n"))
+    assert (row.client_banner, row.server_banner) == ("SSH-1.99-y", "SSH-2.0-x")
+    assert flow.sink.anomalies == [("malformed_ssh", "expected an SSH identification line")]
+
+
+@pytest.mark.parametrize("complaint", [b"Protocol major versions differ.\n", b"Invalid SSH identification string.\r\n"])
+def test_a_complaint_is_no_packet(complaint: bytes) -> None:
+    flow, (row,) = talk((CLIENT, b"SSH-1.99-y\r\n"), (SERVER, b"SSH-2.0-x\r\n" + complaint))
+    assert (row.client_banner, row.server_banner) == ("SSH-1.99-y", "SSH-2.0-x")
+    assert flow.sink.anomalies == []
+
+
+@pytest.mark.parametrize("port", [22, 80, 2222])
+@pytest.mark.parametrize("chunk", [0, 5])
+def test_a_client_that_speaks_http_after_the_server(port: int, chunk: int) -> None:
+    said = [
+        (SERVER, b"SSH-2.0-x\r\n"),
+        (CLIENT, GET),
+        (SERVER, KEYS),
+        (SERVER, b"Invalid SSH identification string.\r\n"),
+    ]
+    flow = DispatchedFlow(said, port=port, chunk=chunk)
+    assert flow.talk.app == "ssh"
+    assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", True)]
+    assert [(row["method"], row["host"]) for row in flow.rows(Http)] == [("GET", "www.example.org")]
+    assert ("malformed_ssh", "the client speaks HTTP, the other side SSH") in flow.sink.anomalies
+
+
+@pytest.mark.parametrize("port", [22, 80, 2222])
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\nInvalid SSH identification string.\r\n", b"SSH-2.0-x\r\n" + KEYS])
+def test_a_client_that_speaks_http_before_the_server(port: int, answer: bytes) -> None:
+    flow = DispatchedFlow([(CLIENT, GET), (SERVER, answer)], port=port)
+    assert flow.talk.app == "ssh"
+    assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", KEYS in answer)]
+    assert [(row["method"], row["host"], row.get("status")) for row in flow.rows(Http)] == [
+        ("GET", "www.example.org", None),
+    ]  # fmt: skip
+    assert flow.sink.anomalies == []
+
+
+def test_a_server_that_speaks_http() -> None:
+    answer = b"HTTP/1.1 400 Bad Request\r\nServer: nginx\r\nContent-Length: 0\r\n\r\n"
+    flow = DispatchedFlow([(CLIENT, b"SSH-2.0-y\r\n"), (SERVER, answer)], port=80)
+    assert [row["client_banner"] for row in flow.rows(Ssh)] == ["SSH-2.0-y"]
+    assert [(row["status"], row["server"]) for row in flow.rows(Http)] == [(400, "nginx")]
+    assert flow.sink.anomalies == [("malformed_ssh", "the server speaks HTTP, the other side SSH")]
+
+
 def test_malformed() -> None:
     with pytest.raises(DissectError):
         Flow(SSH).feed(b"\x00\x01 no line of text\n")
-    for bad in (b"\xff" * 8, kexinit("a", "b")[:-30] + b"\xff" * 30, b"\0\0\0\x01\x01\x01\x01\x01"):
+    for bad in (b"\xff" * 8, kexinit("a", "b")[:-30] + b"\xff" * 30, b"\0\0\0" + b"\x01" * 11):
         flow, rows = talk((CLIENT, b"SSH-2.0-x\r\n" + bad))
         assert len(rows) == 1
         assert [kind for kind, _ in flow.sink.anomalies] == ["malformed_ssh"]
@@ -114,6 +195,9 @@ def test_lists_that_overrun() -> None:
         (b"SSH-1.99-x\r\n", 9999, YES),
         (b"SSH", 9999, MORE),
         (b"SSH-3.0-x\r\n", 22, NO),
+        (b"SSH-1.2-x\r\n", 9999, YES),
+        (b"Welcome\r\nSSH-2.0-x\0\r\n" + NEWKEYS, 22, YES),
+        (b"Wel\0come\r\nSSH-2.0-x\r\n", 22, NO),
         (b"Welcome\r\n", 22, MORE),
         (b"Welcome\r\nSSH-2.0-x\r\n", 22, YES),
         (b"Welcome\r\nSSH-2.0-x\r\n", 9999, NO),

@@ -390,7 +390,9 @@ def protocol_cases() -> list[Case]:
             expected={"protocol": "stp"},
         ),
         Case("pvst", packed(pvst / STP()), expected={"protocol": "stp"}),
-        Case("netbeui", packed(dot3() / LLC(dsap=0xF0, ssap=0xF0, ctrl=3)) + b"abcd", expected={"protocol": "llc"}),
+        Case(
+            "netbeui", packed(dot3() / LLC(dsap=0xF0, ssap=0xF0, ctrl=3)) + b"abcd", expected={"protocol": "llc_0xf0"}
+        ),
     ]
 
 

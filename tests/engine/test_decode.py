@@ -8,12 +8,17 @@ from dataclasses import replace
 import pytest
 
 from rustnet.engine.numbers import CUT, MALFORMED, TUNNEL_NAMES, UNKNOWN_LINK
-from tests.engine.decode_cases import A4, A6, B4, B6, C4, CASES, CLIENT, CLIENT6, D4, DATA, SERVER, SERVER6, Case
+from tests.engine import decode_cases
+from tests.engine.decode_cases import A4, A6, B4, B6, C4, CLIENT, CLIENT6, D4, DATA, SERVER, SERVER6, Case
+from tests.engine.link_cases import CASES as LINK_CASES
+from tests.engine.tag_cases import TAG_CASES
 from tests.engine.tracking import Tracked, track
+from tests.engine.tunnel_cases import OTHER_IP, OTHER_UDP, PORTS, TUNNELS, over_ip, over_udp
 from tests.support.effort import assert_linear
 from tests.support.packets import ACK, SECOND, START, Captured, checksum, ethernet, ip, kind_of, paced, tcp, udp
 from tests.support.uncompiled import RUNS_PURE
 
+CASES = decode_cases.CASES + TUNNELS + TAG_CASES + LINK_CASES
 by_name = {case.name: case for case in CASES}
 each_case = pytest.mark.parametrize("case", CASES, ids=list(by_name))
 
@@ -139,6 +144,10 @@ NESTS = {
     ),
     "fabric path": (1, b"\2" * 12 + b"\x89\x03\0\0"),
     "qinq": (1, b"\x81\0\0\1"),
+    "e-tag": (1, b"\2" * 12 + b"\x89\x3f" + bytes(6)),
+    "nsh": (1, b"\2" * 12 + b"\x89\x4f" + b"\0\2\1\4" + b"\0\0\0\0"),
+    "pbb": (1, b"\2" * 12 + b"\x88\xe7" + bytes(4)),
+    "isl": (1, bytes.fromhex("01000c000000 020000000009 0500 aaaa0300000c 0002 0000 0000")),
     "extension headers": (229, b"\0\0"),
 }
 
@@ -169,10 +178,34 @@ def test_tunnels_in_tunnels_without_end() -> None:
     check_books(got)
 
 
+@pytest.mark.parametrize(("port", "payload"), [case[1:] for case in OTHER_UDP], ids=[case[0] for case in OTHER_UDP])
+def test_other_datagrams_on_the_ports_of_tunnels(port: int, payload: bytes) -> None:
+    for number in (port,) if port else PORTS:
+        got = track(spaced([Captured(START, over_udp(number, payload, back=back)) for back in (False, True)]))
+        assert [(flow["protocol"], flow["carries"]) for flow in got.flows] == [("udp", 0)], number
+        assert len(got.reader.datagrams) == 2
+        check_books(got)
+
+
+@pytest.mark.parametrize(("protocol", "payload"), [case[1:] for case in OTHER_IP], ids=[case[0] for case in OTHER_IP])
+def test_other_messages_of_the_protocols_of_tunnels(protocol: int, payload: bytes) -> None:
+    got = track([Captured(START, over_ip(protocol, payload))])
+    assert [(flow["carries"], flow["src_packets"]) for flow in got.flows] == [(0, 1)]
+
+
 def test_ip_in_ip_between_the_same_ends_is_as_many_flows() -> None:
     packet = ip(A4, B4, 4, ip(A4, B4, 17, udp(7, 8, b"x")))
     got = track(paced([ethernet(packet)] * 3))
     assert [(flow["protocol"], flow["src_packets"]) for flow in got.flows] == [("ipip", 3), ("udp", 3)]
+
+
+def test_networks_of_nvgre_tell_equal_addresses_apart() -> None:
+    """The key's upper 24 bits are the network; the last byte differs by flow."""
+    inside = ethernet(ip(A4, B4, 17, udp(5, 6, b"x")))
+    keys = (1 << 8, 2 << 8, 2 << 8 | 9)
+    frames = [over_ip(47, struct.pack(">HHI", 0x2000, 0x6558, key) + inside) for key in keys]
+    got = track(paced(frames))
+    assert [flow["src_packets"] for flow in got.flows if flow["tunnel"]] == [1, 2]
 
 
 def test_tunnels_tell_equal_addresses_apart() -> None:
@@ -311,6 +344,42 @@ def test_ipv6_fragments_of_a_packet_with_options() -> None:
     flow = got.flow(src=CLIENT6)
     assert flow["dst"] == SERVER6
     assert got.streams(int(str(flow["flow_id"])))[0] == [BIG]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 0, 2, 1), (1, 2, 3, 0), (0, 3, 1, 2)])
+def test_ipv6_fragments_whose_later_parts_name_another_protocol(order: tuple[int, ...]) -> None:
+    """Only what the first fragment names counts (RFC 8200 section 4.5)."""
+    pieces = fragments(A6, B6, 17, udp(1_234, 53, BIG))
+    others = (17, 59, 6, 60)
+    named = [piece[:40] + bytes([kind]) + piece[41:] for piece, kind in zip(pieces, others, strict=True)]
+    got = track(framed([named[i] for i in order]))
+    assert payloads(got) == [BIG]
+    assert got.flow(src=(A6, 1_234))["dst"] == (B6, 53)
+    if order[0] == 0:  # all of them are named by the first one
+        assert {flow["protocol"] for flow in got.flows} == {"udp"}
+    check_books(got)
+
+
+def test_ipv4_fragments_of_two_protocols_do_not_mix() -> None:
+    one = fragments(A4, B4, 17, udp(1_234, 53, BIG))
+    other = fragments(A4, B4, 132, udp(1_234, 53, BIG))
+    assert payloads(track(framed([one[0], other[1], other[2], other[3]]))) == []
+
+
+def test_ipv6_fragment_after_other_headers() -> None:
+    """Extension headers in front of the fragment header belong to each fragment."""
+    pieces = fragments(A6, B6, 17, udp(1_234, 53, BIG))
+    wrapped = [
+        piece[:4]
+        + struct.pack(">HBB", len(piece) - 32, 0, 64)
+        + piece[8:40]
+        + bytes((44, 0, 1, 4, 0, 0, 0, 0))
+        + piece[40:]
+        for piece in pieces
+    ]
+    got = track(framed(wrapped))
+    assert payloads(got) == [BIG]
+    check_books(got)
 
 
 def test_fragments_inside_a_tunnel() -> None:

@@ -123,6 +123,8 @@ FLOW_FIELDS = (
     "opened",
     "syn_tries",
     "jumps",
+    "src_mac",
+    "dst_mac",
     "vlan",
     "outer_vlan",
     "dst_vlan",

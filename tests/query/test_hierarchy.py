@@ -8,7 +8,7 @@ import pytest
 from benchmarks.hierarchy import Comparison, compare, session_tree, tshark_tree
 from rustnet.query import catalogue
 from rustnet.query.session import open_session
-from tests.engine import decode_cases
+from tests.engine import decode_cases, tunnel_cases
 from tests.support.packets import ETHERNET, SECOND, arp_frame, ethernet, ip, udp, udp_frame
 from tests.support.paths import CORPUS, SAMPLES
 from tests.support.pcap import write_pcap
@@ -81,6 +81,28 @@ def test_every_kind_of_frame_has_the_layers_that_tshark_sees(link: int, tmp_path
     frames = [case.data for case in CASES if case.link == link]
     capture = write_pcap(tmp_path / "frames.pcap", frames, link, step=SECOND)
     assert compared(capture, tmp_path).different_up_to_transport() == []
+
+
+@needs_tshark
+@pytest.mark.parametrize("name", [
+    "gre wccp version 1", "gre in udp", "eoip frame", "geneve arp", "lisp ipv4", "lisp ipv6", "ayiya to server",
+    "pim register",
+])  # fmt: skip
+def test_tunnels_have_the_layers_that_tshark_sees(name: str, tmp_path: Path) -> None:
+    (case,) = (case for case in tunnel_cases.TUNNELS if case.name == name)
+    capture = write_pcap(tmp_path / "frame.pcap", [case.data], ETHERNET)
+    assert compared(capture, tmp_path).different_up_to_transport() == []
+
+
+@pytest.mark.parametrize(("name", "around"), [
+    ("mpls in udp", "ip:udp:mpls"), ("mpls in ip", "ip:mpls"), ("vxlan-gpe ipv4", "ip:udp:vxlan-gpe"),
+    ("l2tpv3 in udp", "ip:udp:l2tpv3:eth"),
+    ("l2tpv3 after 4 bytes", "ip:l2tp:eth"), ("aruba wireless", "ip:gre"), ("tzsp ethernet", "ip:udp:tzsp"),
+])  # fmt: skip
+def test_layers_of_tunnels_that_tshark_calls_otherwise(name: str, around: str, tmp_path: Path) -> None:
+    (case,) = (case for case in tunnel_cases.TUNNELS if case.name == name)
+    replay(tmp_path / "s.duckdb", write_pcap(tmp_path / "x.pcap", [case.data], ETHERNET)).con.close()
+    assert f"eth:{around}:ip:tcp:http" in [layers for layers, *_ in rows(tmp_path / "s.duckdb")]
 
 
 def test_a_sample_row_by_row(tmp_path: Path) -> None:

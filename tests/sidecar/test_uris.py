@@ -46,6 +46,14 @@ def test_names() -> None:
         assert not names_secret(f"x{n}y")
 
 
+def test_keys_of_a_service_binding_are_numbers() -> None:
+    binding = "1 svc.example.com alpn=h2 key667=hello key65400=x"
+    assert without_secrets(binding, bare=True) == binding
+    assert without_secrets("16 . key7=a token=S3cretPw", bare=True) == "16 . key7=a token=***"
+    assert without_secrets(binding) == "1 svc.example.com alpn=h2 key667=*** key65400=***"  # may be a reply
+    assert without_secrets("/x?1 . &key7=S3cretPw", bare=True) == "/x?1 . &key7=***"
+
+
 HOSTILE = ("//a:x", "%2F%2Fa%3A", "key=", "sip:", "=a", "x@", "%25", 'pw="', "//:%", "//:@", "http://a:", "?&;#=@%3D")
 
 

@@ -20,7 +20,9 @@ Records = Iterator[tuple[int, Record]]
 MAX_RECORD = 1 << 20
 """Maximum size of a record; a longer one is malformed."""
 
-_CHUNK = 1 << 18
+CHUNK = 1 << 18
+"""Bytes that are read at once."""
+
 _SEPARATORS = re.compile(r"[\s,\[\]\x1e]*")
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DECODER = json.JSONDecoder()
@@ -39,7 +41,7 @@ def as_utf8(head: bytes) -> bytes:
 
 def json_records(file: BinaryIO, faults: Faults) -> Records:
     """Objects of a JSON file: one per line, an array, or pretty-printed in sequence."""
-    head = file.read(_CHUNK)
+    head = file.read(CHUNK)
     decoder = codecs.getincrementaldecoder(encoding(head))("replace")
     text, at, line = decoder.decode(head), 0, 1
     skipping = ended = False
@@ -65,7 +67,7 @@ def json_records(file: BinaryIO, faults: Faults) -> Records:
                 at, skipping = after, False
                 continue
         if incomplete and not ended and len(text) - at <= MAX_RECORD:
-            more = file.read(_CHUNK)
+            more = file.read(CHUNK)
             ended = not more
             text, at = text[at:] + decoder.decode(more, ended), 0
             continue

@@ -9,6 +9,8 @@ relative to the record. Of several paths, separated by spaces, the first present
 from collections.abc import Callable, Mapping
 from typing import BinaryIO, NamedTuple
 
+from rustnet.attribute.formats.ausearch import ausearch_records
+from rustnet.attribute.formats.event_log import event_records
 from rustnet.attribute.formats.log_syntax import Records, audit_records, json_records, zeek_records
 from rustnet.attribute.observation import Faults
 
@@ -42,6 +44,10 @@ class Log(NamedTuple):
     """(path, values): with such a value, the ends are swapped."""
     names_only: bool = False
     """The log has identifiers of connections, but no processes."""
+    starts: tuple[tuple[str, frozenset[str]], Mapping[str, str]] | None = None
+    """(path, values) of records of starting processes, and the paths of their `guid`, `hashes` and facts."""
+    with_: tuple[str, ...] = ()
+    """Other logs whose records the same file may hold."""
 
 
 def _one_of(*values: str) -> frozenset[str]:
@@ -55,16 +61,31 @@ _OSQUERY_ROOTS = ("columns", "osquery.result.columns", "osquery", "")
 _GONE = ("/action /osquery.result.action", _one_of("removed"))
 
 _EVENT_ID = (
-    "/Event.System.EventID.#text /Event.System.EventID /winlog.event_id /event.code /data.win.system.eventID "
+    "/Event.System.EventID /Event.System.EventID.#text /winlog.event_id /event.code /data.win.system.eventID "
     "/System.EventID /EventID /EventId /Id"
 )
+_LOGGED = (
+    "/@timestamp /Event.System.TimeCreated.SystemTime /Event.System.TimeCreated.#attributes.SystemTime "
+    "/data.win.system.systemTime"
+)
+"""Time at which an event was written, in UTC."""
+_COMPUTER = (
+    "/Event.System.Computer /winlog.computer_name /data.win.system.computer /System.Computer /Computer /Hostname "
+    "/host.name"
+)
+_EVENT_ROOTS = ("Event.EventData", "winlog.event_data", "data.win.eventdata", "EventData", "")
 
 LOGS: tuple[Log, ...] = (
     Log(
         "sysmon",
-        json_records,
-        marks=((b"Microsoft-Windows-Sysmon",), (b'"SourceIp"', b'"DestinationIp"', b'"ProcessGuid"')),
-        roots=("Event.EventData", "winlog.event_data", "data.win.eventdata", "EventData", ""),
+        event_records,
+        marks=(
+            (b"Microsoft-Windows-Sysmon",),
+            (b"Linux-Sysmon",),
+            (b"Event SYSMONEVENT_", b"\tUtcTime: "),
+            (b'"SourceIp"', b'"DestinationIp"', b'"ProcessGuid"'),
+        ),
+        roots=_EVENT_ROOTS,
         keep=((_EVENT_ID, _one_of("3")),),
         quality="event-3",
         swapped=("Initiated initiated", _one_of("false")),
@@ -74,13 +95,49 @@ LOGS: tuple[Log, ...] = (
             "local_port": "SourcePort sourcePort",
             "remote": "DestinationIp destinationIp",
             "remote_port": "DestinationPort destinationPort",
-            "time": "UtcTime utcTime /@timestamp",
+            "time": f"UtcTime utcTime {_LOGGED}",
             "pid": "ProcessId processId",
             "exe": "Image image",
             "username": "User user",
-            "host": "/Event.System.Computer /winlog.computer_name /data.win.system.computer /System.Computer "
-            "/Computer /Hostname /host.name",
+            "host": _COMPUTER,
+            "guid": "ProcessGuid processGuid",
         },
+        starts=(
+            (_EVENT_ID, _one_of("1")),
+            {
+                "guid": "ProcessGuid processGuid",
+                "pid": "ProcessId processId",
+                "ppid": "ParentProcessId parentProcessId",
+                "cmdline": "CommandLine commandLine",
+                "cwd": "CurrentDirectory currentDirectory",
+                "parent_exe": "ParentImage parentImage",
+                "parent_cmdline": "ParentCommandLine parentCommandLine",
+                "started_at": "UtcTime utcTime",
+                "hashes": "Hashes hashes",
+            },
+        ),
+        with_=("windows-security",),
+    ),
+    Log(
+        "windows-security",
+        event_records,
+        marks=((b"Microsoft-Windows-Security-Auditing",), (b"schemas.microsoft.com/win/2004/08/events/event",)),
+        roots=_EVENT_ROOTS,
+        keep=((_EVENT_ID, _one_of("5156")),),
+        quality="event-5156",
+        swapped=("Inbound", _one_of("true")),
+        fields={
+            "protocol": "Protocol protocol",
+            "local": "SourceAddress sourceAddress",
+            "local_port": "SourcePort sourcePort",
+            "remote": "DestAddress destAddress",
+            "remote_port": "DestPort destPort",
+            "time": _LOGGED,
+            "pid": "ProcessID processID",
+            "exe": "Application application",
+            "host": _COMPUTER,
+        },
+        with_=("sysmon",),
     ),
     Log(
         "osquery-socket-events",
@@ -151,6 +208,24 @@ LOGS: tuple[Log, ...] = (
             "username": "username",
             "started_at": "start_time",
             "host": "/hostIdentifier /osquery.result.host_identifier /host.name",
+        },
+    ),
+    Log(
+        "ausearch-csv",
+        ausearch_records,
+        marks=((b",SUBJ_PRIME,", b",OBJ_PRIME,", b",HOW"), (b",connected-to,", b"laddr=", b"lport=")),
+        keep=(("ACTION", _one_of("connected-to")),),
+        protocols=("tcp", "udp"),
+        fields={
+            "remote": "laddr",
+            "remote_port": "lport",
+            "time": "stamp",
+            "quality": "quality",
+            "name": "comm",
+            "exe": "exe",
+            "uid": "uid",
+            "username": "SUBJ_SEC",
+            "host": "NODE",
         },
     ),
     Log(

@@ -8,6 +8,7 @@ from typing import BinaryIO
 from rustnet.attribute.formats.input_file import open_input_file
 from rustnet.attribute.formats.log_syntax import Record, as_utf8
 from rustnet.attribute.formats.log_table import LOGS, Log
+from rustnet.attribute.formats.process_starts import ProcessStarts
 from rustnet.attribute.formats.statement import PATH, base_name
 from rustnet.attribute.observation import PORTED, Faults, Observation, Observations, ProcessFacts
 from rustnet.attribute.reasons import NO_ENDS, NO_PROTOCOL, OTHER_KIND, REMOVED, listed
@@ -40,6 +41,8 @@ _NO_ADDRESS = frozenset(("", "-", "0", "unknown", 0))
 """Values of an address that a source does not know."""
 _TEXT = {"exe": PATH, "cmdline": PATH, "cwd": PATH, "name": 256, "username": 256, "host": 256}
 _NUMBERS = ("pid", "ppid", "uid", "gid")
+_NO_TEXT = frozenset(("-", "<unknown process>"))
+"""Texts of Sysmon about a process that it does not know."""
 _UNSET_ID = MAX_U32
 _CACHED = 4096
 FieldPath = tuple[str, tuple[str, ...]]
@@ -49,7 +52,7 @@ FieldPath = tuple[str, tuple[str, ...]]
 class LogReader:
     """Reader of one log that `LOGS` describes; holds one batch in memory."""
 
-    def __init__(self, log: Log, path: Path, host: str | None = None) -> None:
+    def __init__(self, log: Log, path: Path, host: str | None = None, *, alone: bool = False) -> None:
         self.log = log
         self.path = path
         self.host = host
@@ -57,7 +60,7 @@ class LogReader:
         self.origin = bounded_text(as_text(path.name)) or "log"
         self.records = 0
         self.faults = Faults()
-        self._facts = [name for name in (*_TEXT, *_NUMBERS, "started_at") if name in log.fields]
+        self._facts = [name for name in (*_TEXT, *_NUMBERS, "started_at", "guid") if name in log.fields]
         self._processes: dict[tuple[object, ...], ProcessFacts | None] = {}
         """Processes by their raw fields: a log repeats few of them many times."""
         self._fields = {name: _paths(text) for name, text in log.fields.items()}
@@ -66,6 +69,14 @@ class LogReader:
         self._swapped = (_paths(log.swapped[0]), log.swapped[1]) if log.swapped else None
         self._roots = [_path_of(root) for root in log.roots]
         self._each = [_path_of(place) for place in log.each]
+        self._starts = ProcessStarts() if log.starts else None
+        self._starting = (_paths(log.starts[0][0]), log.starts[0][1]) if log.starts else None
+        self._start_fields = {name: _paths(text) for name, text in log.starts[1].items()} if log.starts else {}
+        others = [] if alone else [other for other in LOGS if other.name in log.with_]
+        self._readers = (self, *(LogReader(other, path, host, alone=True) for other in others))
+        """This reader, and those of other logs whose records the file may hold."""
+        for reader in self._readers:
+            reader.faults = self.faults
 
     @staticmethod
     def recognise(log: Log, _path: Path, head: bytes) -> bool:
@@ -112,13 +123,13 @@ class LogReader:
         )
 
     def _read(self, file: BinaryIO) -> Iterator[Observations]:
-        batch = self._batch()
+        batches = [reader._batch() for reader in self._readers]
         for position, entry in self.log.syntax(file, self.faults):
             for record in self._rows(entry):
                 if self.faults.bad >= HOPELESS_RECORDS and not self.records:
                     return
                 try:
-                    observations = self._observations(record, position)
+                    number, observations = self._of_first(record, position)
                 except BadValue as bad:
                     self.faults.malformed(position, str(bad))
                     continue
@@ -130,12 +141,20 @@ class LogReader:
                     observations = []
                 self.records += 1
                 for observation in observations:
-                    batch.add(observation)
-            if batch.full:
-                yield batch
-                batch = self._batch()
-        if len(batch):
-            yield batch
+                    batches[number].add(observation)
+                if batches[number].full:
+                    yield batches[number]
+                    batches[number] = self._readers[number]._batch()
+        yield from filter(len, batches)
+
+    def _of_first(self, record: Record, position: int) -> tuple[int, list[Observation] | str]:
+        """Number of the first reader to which a record is not of another kind, and what it states."""
+        observations: list[Observation] | str = OTHER_KIND
+        for number, reader in enumerate(self._readers):
+            observations = reader._observations(record, position)
+            if observations != OTHER_KIND:
+                return number, observations
+        return 0, observations
 
     def _batch(self) -> Observations:
         return Observations(self.source, self.origin, host=self.host, names_only=self.log.names_only)
@@ -162,6 +181,7 @@ class LogReader:
             return _first(record, inner, paths) if paths else None
 
         if (other := self._other(record, inner)) is not None:
+            self._take_start(record, inner)
             return other
         protocols = self._protocols(get("protocol"))
         local, remote = _address(get("local")), _address(get("remote"))
@@ -197,6 +217,12 @@ class LogReader:
             return OTHER_KIND
         return REMOVED if any(_word(_first(record, inner, p)) in values for p, values in self._drop) else None
 
+    def _take_start(self, record: Record, inner: Record) -> None:
+        """Keep what a record states about a process that starts."""
+        if self._starts and self._starting and _word(_first(record, inner, self._starting[0])) in self._starting[1]:
+            stated = {name: _first(record, inner, paths) for name, paths in self._start_fields.items()}
+            self._starts.add(stated["guid"], stated.get)
+
     def _protocols(self, value: object) -> tuple[str, ...]:
         """Possible protocols of a record, named as in `flows.protocol`."""
         word = _word(value).lower()
@@ -229,6 +255,7 @@ class LogReader:
         try:
             for name, longest in _TEXT.items():
                 value = get(name)
+                value = None if isinstance(value, str) and value in _NO_TEXT else value
                 values[name] = bounded_text(value if isinstance(value, str | None) else str(value)[:longest], longest)
             for name in _NUMBERS:
                 number = _number(get(name), MAX_U32)
@@ -240,7 +267,8 @@ class LogReader:
             exe = values.get("exe")
             values["name"] = base_name(exe) if isinstance(exe, str) else None
         facts = ProcessFacts(**values)  # type: ignore[arg-type]  # text and numbers by name
-        return facts if facts.pid is not None or facts.name is not None else None
+        facts = self._starts.complete(get("guid"), facts) if self._starts else facts
+        return facts if facts.pid or facts.name is not None else None
 
 
 def readers() -> Iterator[tuple[str, Callable[[Path, bytes], bool], Callable[[Path, str | None], LogReader]]]:

@@ -1,4 +1,4 @@
-"""DNS messages and their sections (RFC 1035, 2181, 6891, 7871).
+"""DNS messages and their sections (RFC 1035, 2136, 2181, 6891, 7871).
 
 `parse` reads one message without its TCP length prefix and is shared by DNS, mDNS (RFC 6762) and LLMNR (RFC 4795).
 An error after the first question does not lose the message: ``Message.fault`` describes it, what was read stays.
@@ -9,11 +9,12 @@ from socket import AF_INET6, inet_ntoa, inet_ntop
 import cython
 
 from rustnet.bounds import ITEM_BYTES, LIST_BYTES
+from rustnet.dissect.dns.rare import rare_text
 from rustnet.dissect.framework.conversation import DissectError
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns.names import LOWER, Names, skip_name, u16, u32
-    from rustnet.dissect.dns.texts import record_text, type_name
+    from rustnet.dissect.dns.texts import other_text, record_text, type_name
 
 CLASSES = {1: "IN", 2: "CS", 3: "CH", 4: "HS", 254: "NONE", 255: "ANY"}
 OPCODES = (
@@ -24,6 +25,11 @@ RCODES = (
     "NOTZONE", "DSOTYPENI", "RCODE12", "RCODE13", "RCODE14", "RCODE15", "BADVERS", "BADKEY", "BADTIME", "BADMODE",
     "BADNAME", "BADALG", "BADTRUNC", "BADCOOKIE",
 )  # fmt: skip
+
+IQUERY, STATUS, UPDATE, DSO = 1, 2, 5, 6
+"""Opcodes whose messages differ in their form."""
+NONE, ANY = 254, 255
+"""Classes of an UPDATE's records, and with the latter number a type (RFC 2136, 2.4 and 2.5)."""
 
 MAX_QUESTIONS = 128
 """Questions read of one message."""
@@ -74,6 +80,7 @@ class Message(Names):
         "rcode",
         "ttl",
         "txid",
+        "updates",
     )
 
     def __init__(self, data: bytes, lower: bool) -> None:
@@ -108,6 +115,8 @@ class Message(Names):
         self.edns_flags = 0
         self.client_subnet: str | None = None
         self.fault: str | None = None
+        self.updates: list[str] | None = None
+        """Prerequisites and changes of an UPDATE."""
 
 
 def parse(data: bytes, deep: bool = False, lower: bool = True) -> Message:
@@ -133,6 +142,8 @@ def parse(data: bytes, deep: bool = False, lower: bool = True) -> Message:
         message.fault = f"more than {MAX_QUESTIONS} questions"
         return message
     try:
+        if message.flags & 0x7800 == UPDATE << 11:
+            message.updates = _updates(data, pos, message)
         if message.answered:
             pos = _answers(data, pos, message.answered, message)
         others = message.authorities + message.additionals
@@ -232,9 +243,22 @@ def _answer_text(message: Message, pos: int, end: int, kind: int, klass: int, tt
 
 
 def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
-    """Text of a record's data other than an address; empty, with the message's fault set, if it is malformed."""
+    """Text of a record's data other than an address; an alias is added to those of the message.
+
+    Malformed data sets the message's fault. Its text is empty, or that of its bytes if the type is a rare one.
+    """
     if end == pos:
         return ""
+    text = _text(message, pos, end, kind)
+    if kind == 5 and text:
+        if message.cnames is None:
+            message.cnames = []
+        message.cnames.append(text)
+    return text
+
+
+def _text(message: Message, pos: int, end: int, kind: int) -> str:
+    """Text of a record's data other than an address, by its type alone."""
     try:
         text = record_text(message, pos, end, kind)
     except DissectError as error:
@@ -243,11 +267,19 @@ def _data_text(message: Message, pos: int, end: int, kind: int) -> str:
     except IndexError:
         message.fault = "truncated record data"
         return ""
-    if kind == 5:
-        if message.cnames is None:
-            message.cnames = []
-        message.cnames.append(text)
-    return text
+    return text if text is not None else _rare_text(message, pos, end, kind)
+
+
+def _rare_text(message: Message, pos: int, end: int, kind: int) -> str:
+    try:
+        text: str = rare_text(message, pos, end, kind)
+    except DissectError as error:
+        message.fault = str(error)
+    except IndexError:
+        message.fault = "truncated record data"
+    else:
+        return text
+    return other_text(message.data, pos, end)
 
 
 def _address(message: Message, text: str, owner: str, klass: int, ttl: int) -> None:
@@ -256,6 +288,58 @@ def _address(message: Message, text: str, owner: str, klass: int, ttl: int) -> N
         if message.addresses is None:
             message.addresses = []
         message.addresses.append((text, owner, ttl))
+
+
+def _updates(data: bytes, pos: int, message: Message) -> list[str]:
+    """Prerequisites and changes of an UPDATE as commands of nsupdate, as many as a row may have, or one more."""
+    commands: list[str] = []
+    conditions, count = message.answered, message.answered + message.authorities
+    size = len(data)
+    room = LIST_BYTES
+    for number in range(min(count, MAX_RECORDS)):
+        try:
+            owner = message.read(pos) or "."
+        except DissectError:  # reported with the sections themselves
+            break
+        pos = message.end
+        if pos + 10 > size:
+            break
+        kind, klass, ttl, length = u16(data, pos), u16(data, pos + 2), u32(data, pos + 4), u16(data, pos + 8)
+        pos += 10
+        if pos + length > size:
+            break
+        verb = _condition(kind, klass) if number < conditions else _change(klass)
+        command = f"{verb} {owner}"
+        if verb == "update add":
+            command += f" {ttl}"
+        if klass not in {message.klass, NONE, ANY}:
+            command += f" {class_name(klass)}"
+        if kind != ANY:
+            command += f" {type_name(kind)}"
+        if length:
+            command += f" {_address_text(data, pos, pos + length, kind) or _text(message, pos, pos + length, kind)}"
+        commands.append(command)
+        room -= len(command) + ITEM_BYTES
+        if room < 0:
+            break
+        pos += length
+    return commands
+
+
+def _condition(kind: int, klass: int) -> str:
+    """Verb of a prerequisite (RFC 2136, 2.4)."""
+    return f"prereq {'nx' if klass == NONE else 'yx'}{'domain' if kind == ANY else 'rrset'}"
+
+
+def _change(klass: int) -> str:
+    """Verb of a change (RFC 2136, 2.5)."""
+    return "update delete" if klass in {NONE, ANY} else "update add"
+
+
+def _address_text(data: bytes, pos: int, end: int, kind: int) -> str | None:
+    if kind == 1 and end - pos == 4:
+        return inet_ntoa(data[pos:end])
+    return inet_ntop(AF_INET6, data[pos:end]) if kind == 28 and end - pos == 16 else None
 
 
 def _others(data: bytes, pos: int, count: int, message: Message, deep: bool) -> None:

@@ -2,10 +2,9 @@ cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.framework.conversation cimport Conversation, Parser
 from rustnet.dissect.dns.message cimport Message, parse, rcode_name
-from rustnet.dissect.dns.names cimport Names, u16
 from rustnet.dissect.dns.texts cimport type_name
 
-cdef int NO, MORE, YES, MAX_OUTSTANDING
+cdef int MAX_OUTSTANDING
 cdef int64_t IDLE_NS, RETRY_NS, EARLY_NS
 cdef tuple OPCODES
 
@@ -45,10 +44,3 @@ cdef class DnsParser(Parser):
 
 @cython.locals(owners=list, name=str, owner=str)
 cdef bint _has_other_owners(Message message) except -1
-@cython.locals(flags=int, asked=int, answered=int, others=int, response=bint, opcode=int, names=Names, name=str, pos=Py_ssize_t, kind=int, klass=int)
-cdef int _probe_message(bytes data, bint strict) except -1
-cdef bint _is_common_header(int flags, bint response, int asked, int answered, int others) except -1
-@cython.locals(size=Py_ssize_t, verdict=int)
-cdef int _probe_tcp(bytes data, bint strict) except -1
-@cython.locals(flags=int)
-cdef bint _header_excludes_dns(bytes data) except -1

@@ -1,23 +1,20 @@
-"""DNS over UDP and TCP (RFC 1035, 7766), multicast DNS (RFC 6762) and LLMNR (RFC 4795).
+"""DNS, multicast DNS (RFC 6762) and LLMNR (RFC 4795), each over UDP and TCP (RFC 1035, 7766).
 
-One row per message. A message with several questions gets one row per question, with the answers in the first, so
-that ``SELECT query`` finds each. Addresses in answers name their hosts by the name in the question.
+One row per message, whatever its opcode. A message with several questions gets one row per question, with the answers
+in the first, so that ``SELECT query`` finds each. Addresses in answers name their hosts by the name in the question.
 """
-
-import re
 
 import cython
 
 from rustnet.bounds import MARK
-from rustnet.dissect.dns.message import CLASSES, OPCODES, class_name
-from rustnet.dissect.dns.texts import TYPES
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser, Shape
+from rustnet.dissect.dns.message import OPCODES, class_name
+from rustnet.dissect.dns.probe import probe_dns, probe_llmnr, probe_mdns
+from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser, Shape
 from rustnet.policy.timeouts import DNS as DNS_SECONDS
 from rustnet.records import U8, U16, Bytes16, Count16, Host, Ip, Mixed, Seconds, Word, record
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.dns.message import Message, parse, rcode_name
-    from rustnet.dissect.dns.names import Names, u16
     from rustnet.dissect.dns.texts import type_name
 
 IDLE_NS = DNS_SECONDS * 1_000_000_000
@@ -30,9 +27,6 @@ RETRY_NS = RETRY_SECONDS * 1_000_000_000
 EARLY_MS = 10
 """Cards with several queues may store a response this long before its query."""
 EARLY_NS = EARLY_MS * 1_000_000
-
-_NETBIOS = re.compile(r"[A-P]{32}(\..*)?", re.DOTALL).fullmatch
-_HOSTLY = re.compile(r"[\w.\\*/:=@+ -]*").fullmatch
 
 
 @record("dns")
@@ -49,8 +43,10 @@ class Dns:
     rcode: Word | None = None
     """Response code, EDNS extension included; NULL in queries."""
     answers: list[Mixed] | None = None
-    """Data of the answer section's records as text (addresses, names, or the presentation form), followed by the
-    addresses of the other sections, which begin after `answer_count` entries."""
+    """Data of the answer section's records as text: addresses, names (of MX, too), the presentation form, of TXT with
+    one string that alone, of types without a form at most 64 bytes in hexadecimal (RFC 3597). It is followed by the
+    addresses of the other sections, which begin after `answer_count` entries. The answer section of an UPDATE has its
+    prerequisites."""
     answer_types: list[Word] | None = None
     """Types of `answers`."""
     answer_names: list[Host] | None = None
@@ -76,7 +72,7 @@ class Dns:
     ttl: Seconds | None = None
     """Smallest TTL of the answers, in seconds."""
     opcode: Word = "QUERY"
-    """`QUERY`, `NOTIFY`, `UPDATE` …"""
+    """`QUERY`, `IQUERY`, `STATUS`, `NOTIFY`, `UPDATE`, `DSO` (RFC 8490), or `OPCODE7` style."""
     flags: U16 = 0
     """Flags word of the header."""
     authoritative: bool = False
@@ -99,6 +95,9 @@ class Dns:
     """EDNS DO bit; NULL without EDNS."""
     client_subnet: Ip | None = None
     """EDNS client subnet, as prefix."""
+    updates: list[Mixed] | None = None
+    """Prerequisites and changes of an UPDATE (RFC 2136) of the zone in `query`, as commands of nsupdate: `prereq
+    nxdomain host.example.com`, `update add host.example.com 1200 A 192.0.2.7`, `update delete host.example.com A` …"""
 
 
 class DnsParser(Parser):
@@ -337,6 +336,7 @@ class DnsParser(Parser):
             message.edns_size,
             message.edns_flags & 0x8000 != 0 if edns else None,
             message.client_subnet,
+            message.updates,
         )
 
     def _further_row(self, message: Message, question: tuple[str, int, int], response: bool) -> Dns:
@@ -388,91 +388,6 @@ def _has_other_owners(message: Message) -> bool:
     return False
 
 
-def _probe_message(data: bytes, strict: bool) -> int:
-    """Whether a message without TCP's length has the header and the first question of DNS."""
-    if len(data) < 12:
-        return NO
-    flags, asked, answered = u16(data, 2), u16(data, 4), u16(data, 6)
-    others = u16(data, 8) + u16(data, 10)
-    response = flags >= 0x8000
-    opcode = (flags >> 11) & 15
-    if opcode > 6 or opcode == 3 or asked > 64:
-        return NO
-    if strict and not _is_common_header(flags, response, asked, answered, others):
-        return NO
-    if asked == 0:
-        # Errors may come as bare headers; multicast answers and dynamic updates have no question.
-        return YES if response and (answered or len(data) == 12) and not strict else NO
-    names = Names(data)
-    try:
-        name = names.read(12)
-    except DissectError:
-        return NO
-    pos = names.end
-    if pos + 4 > len(data):
-        return NO
-    if not strict:
-        return YES
-    kind = (data[pos] << 8) | data[pos + 1]
-    klass = (data[pos + 2] << 8) | data[pos + 3]
-    fits = pos + 4 == len(data) or bool(answered or others)
-    if not fits or kind not in TYPES or klass not in CLASSES or not (names.plain or _HOSTLY(name)):
-        return NO
-    return NO if len(name) >= 32 and _NETBIOS(name) else YES
-
-
-def _is_common_header(flags: int, response: bool, asked: int, answered: int, others: int) -> bool:
-    """Whether a header on other ports is one that clients and servers commonly send."""
-    if flags & 0x0040 or asked != 1 or others > 32:
-        return False
-    return answered <= 64 if response else answered == 0 and flags & 0x048F == 0 and others <= 2
-
-
-def _probe_dns(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Recognise DNS by its header and first question; on other ports than 53 an unusual header is rejected."""
-    on_port = talk.src_port == 53 or talk.dst_port == 53
-    if talk.transport == "tcp":
-        return _probe_tcp(data, not on_port)
-    if not on_port and (len(data) < 17 or data[4] or data[5] != 1 or talk.has_port(137, 138, 5353, 5355)):
-        return NO
-    return _probe_message(data, not on_port)
-
-
-def _probe_tcp(data: bytes, strict: bool) -> int:
-    """Check the first length-prefixed message, which may be incomplete."""
-    if len(data) < 14:
-        if len(data) >= 2 and (data[0] << 8) | data[1] < 12:
-            return NO
-        return NO if strict and len(data) > 7 and (data[6] or data[7] != 1) else MORE
-    size = (data[0] << 8) | data[1]
-    if size < 12 or (strict and (data[6] or data[7] != 1 or size < 17)):
-        return NO
-    if len(data) < 2 + size and len(data) < 14 + 260:
-        verdict = _probe_message(data[2:], strict)
-        return verdict if verdict != NO or _header_excludes_dns(data) else MORE
-    return _probe_message(data[2 : 2 + size], strict)
-
-
-def _header_excludes_dns(data: bytes) -> bool:
-    """Whether the header alone, of an incomplete first message, rules DNS out."""
-    flags = (data[4] << 8) | data[5]
-    return (flags >> 11) & 15 > 6 or bool(data[6]) or data[7] > 64
-
-
-def _probe_mdns(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """Multicast DNS: its port decides between it and DNS, the content whether it is either."""
-    if talk.src_port != 5353 and talk.dst_port != 5353:
-        return NO
-    return _probe_message(data, strict=False)
-
-
-def _probe_llmnr(data: bytes, talk: Conversation, from_src: bool) -> int:
-    """LLMNR: its port decides between it and DNS, the content whether it is either."""
-    if talk.src_port != 5355 and talk.dst_port != 5355:
-        return NO
-    return _probe_tcp(data, strict=False) if talk.transport == "tcp" else _probe_message(data, strict=False)
-
-
 def _mdns(talk: Conversation) -> DnsParser:
     return DnsParser(talk, "mdns")
 
@@ -482,11 +397,11 @@ def _llmnr(talk: Conversation) -> DnsParser:
 
 
 DNS = Dissector(
-    "dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), _probe_dns, DnsParser,
+    "dns", "Domain Name System (RFC 1035)", ("udp", "tcp"), (53,), (Dns,), probe_dns, DnsParser,
     shapes={"udp": Shape(17, {4: b"\0", 5: b"\1"}), "tcp": Shape(at={6: b"\0", 7: b"\1"})},
 )  # fmt: skip
-MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp",), (5353,), (Dns,), _probe_mdns, _mdns, first=b"")
+MDNS = Dissector("mdns", "Multicast DNS (RFC 6762)", ("udp", "tcp"), (5353,), (Dns,), probe_mdns, _mdns, first=b"")
 LLMNR = Dissector(
-    "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), _probe_llmnr, _llmnr,
+    "llmnr", "Link-Local Multicast Name Resolution (RFC 4795)", ("udp", "tcp"), (5355,), (Dns,), probe_llmnr, _llmnr,
     first=b"",
 )  # fmt: skip

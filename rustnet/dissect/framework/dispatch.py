@@ -307,6 +307,14 @@ class Dispatcher(Listener):
         if seen < MAX_UNDECODED:
             self.sink.anomaly(DECODE_ERRORS[answer], f"link type {link}", 0, ts, number)
 
+    def further_undecoded(self) -> list[tuple[str, str, int]]:
+        """Kind, description and count of the frames that could not be decoded, beyond those that were stored."""
+        return [
+            (DECODE_ERRORS[answer], f"link type {link}", count - MAX_UNDECODED)
+            for (answer, link), count in self.undecoded_rows.items()
+            if count > MAX_UNDECODED
+        ]
+
     # ---- probing and feeding -------------------------------------------------------------------------------------
 
     def run_probes(self, talk: Conversation, data: bytes, from_src: bool) -> bool:

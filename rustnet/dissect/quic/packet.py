@@ -92,6 +92,14 @@ def varint(data: bytes, pos: int) -> tuple[int, int]:
     return number, end
 
 
+def number(body: bytes) -> int | None:
+    """A transport parameter that is one variable-length integer; None if it is malformed."""
+    try:
+        return varint(body, 0)[0]
+    except DissectError:
+        return None
+
+
 def _version(data: bytes, pos: int) -> int:
     """Version in the long header at ``pos``, which must be complete."""
     high = data[pos + 1] << 8 | data[pos + 2]  # not byte by byte: in C, a byte shifted by 24 would turn negative

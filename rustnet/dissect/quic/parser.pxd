@@ -1,9 +1,10 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.framework.conversation cimport Conversation, Parser
-from rustnet.dissect.quic.packet cimport CryptoStream, LongHeader, is_google, long_header, parameters, read_frames, varint
+from rustnet.dissect.quic.packet cimport CryptoStream, LongHeader, is_google, long_header, parameters, read_frames
+from rustnet.dissect.tls.describe cimport describe_second
 from rustnet.dissect.tls.fingerprints cimport ja3, ja3s, ja4
-from rustnet.dissect.tls.handshake cimport ClientHello, ServerHello, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.handshake cimport ClientHello, ServerHello, parse_client_hello, parse_server_hello, without_dot
 
 cdef int MAX_DATAGRAMS, MAX_GOOGLE, MAX_COALESCED, HANDSHAKE, INITIAL, NEGOTIATION, RETRY, ZERO_RTT
 cdef Py_ssize_t MAX_TRIALS
@@ -15,7 +16,7 @@ cdef class QuicParser(Parser):
     cdef public int64_t ts, packet, version
     cdef public set trials
     cdef public CryptoStream client_stream, server_stream
-    cdef public Py_ssize_t server_at
+    cdef public Py_ssize_t client_at, server_at
     cdef public int datagrams
     cpdef datagram(self, bytes data, bint from_src)
     cdef finish(self)
@@ -38,7 +39,7 @@ cdef class QuicParser(Parser):
     cdef bytes _open(self, bytes data, LongHeader head, bint from_src)
     @cython.locals(plain=bytes, tried=tuple)
     cdef bytes _other_version(self, bytes data, LongHeader head, bint from_src, object known)
-    @cython.locals(data=bytearray, end=int64_t)
+    @cython.locals(data=bytearray, begin=Py_ssize_t, end=int64_t)
     cdef _client_messages(self)
     cdef _client(self, ClientHello hello)
     @cython.locals(values=dict)

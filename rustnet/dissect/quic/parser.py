@@ -24,16 +24,17 @@ from rustnet.dissect.quic.packet import (
     client_tags,
     is_google,
     long_header,
+    number,
     parameters,
     probe,
     read_frames,
     rejection,
-    varint,
     version_name,
     versions,
 )
+from rustnet.dissect.tls.describe import describe_second
 from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
-from rustnet.dissect.tls.handshake import ClientHello, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.handshake import ClientHello, parse_client_hello, parse_server_hello, without_dot
 from rustnet.dissect.tls.names import cipher_name, group_name
 from rustnet.policy.timeouts import QUIC_CLOSED, QUIC_STATES
 from rustnet.records import I64, Fingerprint, FreeText, Host, Identifier, Software, Term, Word, record
@@ -41,7 +42,6 @@ from rustnet.records import I64, Fingerprint, FreeText, Host, Identifier, Softwa
 MILLISECOND = 1_000_000
 SECOND = 1_000_000_000
 MAX_IDLE_MS = 86_400_000
-
 MAX_DATAGRAMS = 64
 """Datagrams of a connection that are read; by then the handshake is over or was not captured."""
 MAX_GOOGLE = 12
@@ -72,11 +72,11 @@ class Quic:
     offered_alpn: list[Term] | None = None
     """Application protocols that the client offered."""
     ja3: Fingerprint | None = None
-    """JA3 fingerprint of the client."""
+    """JA3 fingerprint of the client, of its first hello."""
     ja3s: Fingerprint | None = None
-    """JA3S fingerprint of the server."""
+    """JA3S fingerprint of the server, of the ServerHello that chose."""
     ja4: Fingerprint | None = None
-    """JA4 fingerprint of the client."""
+    """JA4 fingerprint of the client, of its first hello."""
     cipher: Word | None = None
     """Cipher suite chosen (IANA name)."""
     key_group: Word | None = None
@@ -107,6 +107,12 @@ class Quic:
     """Packets of the established connection were seen."""
     server_hello_ms: float | None = None
     """From the ClientHello to the ServerHello, in milliseconds."""
+    retry_ja3: Fingerprint | None = None
+    """JA3 fingerprint of the second ClientHello, after a HelloRetryRequest, if it differs from the first one's."""
+    retry_ja4: Fingerprint | None = None
+    """JA4 fingerprint of the second ClientHello, if it differs from the first one's."""
+    retry_ja3s: Fingerprint | None = None
+    """JA3S fingerprint of the HelloRetryRequest."""
 
 
 class QuicParser(Parser):
@@ -114,6 +120,7 @@ class QuicParser(Parser):
 
     __slots__ = (
         "begun",
+        "client_at",
         "client_hello",
         "client_is_src",
         "client_stream",
@@ -147,8 +154,8 @@ class QuicParser(Parser):
         self.trials: set[tuple[int, bytes]] = set()
         self.client_stream = CryptoStream()
         self.server_stream = CryptoStream()
-        self.server_at = 0
-        """How much of the server's stream was read."""
+        self.client_at = self.server_at = 0
+        """How much of each stream was read."""
         self.client_hello = False
         self.hello_ts = 0
         """When the ClientHello was complete."""
@@ -262,6 +269,7 @@ class QuicParser(Parser):
         self._state("QUIC_INITIAL")
         if not self.client_hello:
             self.client_stream = CryptoStream()
+            self.client_at = 0
 
     def _initial(self, data: bytes, head: LongHeader, from_src: bool) -> None:
         self._state("QUIC_INITIAL")
@@ -343,23 +351,25 @@ class QuicParser(Parser):
     # ---- handshake messages ----------------------------------------------------------------------------------------
 
     def _client_messages(self) -> None:
-        """Read the ClientHello once it is complete."""
-        if self.client_hello:
-            return
+        """Read the ClientHello once it is complete, and the second one, after a HelloRetryRequest."""
         data = self.client_stream.data
-        if data[:4] == b"CHLO":
+        if not self.client_hello and data[:4] == b"CHLO":
             self._tags(client_tags(bytes(data), 0) or {})
-            return
-        if len(data) < 4 or data[0] != 1:
-            return
-        end = 4 + int.from_bytes(data[1:4], "big")
-        if len(data) >= end:
-            self._client(parse_client_hello(bytes(data[4:end])))
+        while not self.server_hello and len(data) - self.client_at >= 4 and data[self.client_at] == 1:
+            begin = self.client_at + 4
+            end = begin + int.from_bytes(data[begin - 3 : begin], "big")
+            if len(data) < end:
+                return
+            self.client_at = end
+            self._client(parse_client_hello(bytes(data[begin:end])))
 
     def _client(self, hello: ClientHello) -> None:
+        row = self.row
+        if self.client_hello:
+            describe_second(row, hello, "q")
+            return
         self.client_hello = True
         self.hello_ts = self.talk.ts
-        row = self.row
         row.sni = hello.sni
         row.ja3 = ja3(hello)
         row.ja4 = ja4(hello, "q")
@@ -379,7 +389,7 @@ class QuicParser(Parser):
         values = parameters(body)
         idle = values.get(IDLE_TIMEOUT)
         if idle is not None:
-            self.row.idle_timeout_ms = _number(idle)
+            self.row.idle_timeout_ms = number(idle)
         agent = values.get(USER_AGENT)
         if agent:
             self.row.user_agent = agent[:256].decode("utf-8", "backslashreplace")
@@ -397,6 +407,7 @@ class QuicParser(Parser):
             row = self.row
             if hello.retry:
                 row.hello_retry = True
+                row.retry_ja3s = ja3s(hello)
                 continue
             self.server_hello = True
             row.cipher = cipher_name(hello.cipher)
@@ -476,7 +487,7 @@ class QuicParser(Parser):
         row = self.row
         name = tags.get(b"SNI\0")
         if name:
-            row.sni = name[:255].decode("utf-8", "backslashreplace")
+            row.sni = without_dot(name[:255]).decode("utf-8", "backslashreplace")
             self.talk.name_host(row.sni.lower(), "sni")
         agent = tags.get(b"UAID")
         if agent:
@@ -484,14 +495,6 @@ class QuicParser(Parser):
         idle = tags.get(b"ICSL")
         if idle is not None and len(idle) == 4:
             row.idle_timeout_ms = int.from_bytes(idle, "little") * 1000
-
-
-def _number(body: bytes) -> int | None:
-    """A transport parameter that is one variable-length integer; None if it is malformed."""
-    try:
-        return varint(body, 0)[0]
-    except DissectError:
-        return None
 
 
 QUIC = Dissector("quic", "QUIC (RFC 9000)", ("udp",), (443, 784, 853), (Quic,), probe, QuicParser, first=FIRST_BYTES)

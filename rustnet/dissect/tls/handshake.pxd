@@ -1,7 +1,7 @@
 cimport cython
 
 cdef int MAX_EXTENSIONS, SNI, GROUPS, POINT_FORMATS, SIGNATURES, ALPN, PRE_SHARED_KEY, EARLY_DATA, VERSIONS, KEY_SHARE
-cdef int ENCRYPTED_SNI, ENCRYPTED_HELLO
+cdef int ENCRYPTED_SNI, ENCRYPTED_HELLO, OLD_KEY_SHARE, LAST_SHORT
 cdef bytes HELLO_RETRY
 
 cdef class ClientHello:
@@ -26,8 +26,9 @@ cdef class ServerHello:
 cdef object _extensions(bytes body, Py_ssize_t pos, list types, dict extensions)
 @cython.locals(size=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, length=Py_ssize_t, extensions=dict, hello=ClientHello)
 cpdef ClientHello parse_client_hello(bytes body, bint datagram=*)
-@cython.locals(size=Py_ssize_t, pos=Py_ssize_t, cipher=int, extensions=dict, hello=ServerHello, chosen=bytes, share=bytes)
+@cython.locals(size=Py_ssize_t, pos=Py_ssize_t, version=int, short=bint, cipher=int, extensions=dict, hello=ServerHello, chosen=bytes, share=bytes)
 cpdef ServerHello parse_server_hello(bytes body)
+cpdef bytes without_dot(bytes name)
 cdef object _server_name(bytes body)
 @cython.locals(end=Py_ssize_t, pos=Py_ssize_t, after=Py_ssize_t, items=list)
 cpdef list certificates(bytes body, int most=*)

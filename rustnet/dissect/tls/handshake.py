@@ -1,4 +1,4 @@
-"""TLS handshake messages (RFC 8446, 5246, 6066, 7301), carried by TLS records, DTLS or QUIC.
+"""TLS handshake messages (RFC 8446 and its drafts, 5246, 6066, 7301), carried by TLS records, DTLS or QUIC.
 
 The functions take a message body without its type and length, and raise `DissectError` if it is malformed.
 """
@@ -16,6 +16,10 @@ GREASE = frozenset(0x0A0A + 0x1010 * i for i in range(16))
 SNI, GROUPS, POINT_FORMATS, SIGNATURES, ALPN = 0, 10, 11, 13, 16
 PRE_SHARED_KEY, EARLY_DATA, VERSIONS, KEY_SHARE = 41, 42, 43, 51
 ENCRYPTED_SNI, ENCRYPTED_HELLO = 0xFFCE, 0xFE0D
+OLD_KEY_SHARE = 40
+"""Type of `KEY_SHARE` up to draft 22."""
+LAST_SHORT = 0x7F15
+"""Draft 21 of TLS 1.3, the last one whose ServerHello has its version, no session id and no compression method."""
 
 MAX_EXTENSIONS = 512
 
@@ -129,13 +133,15 @@ def parse_server_hello(body: bytes) -> ServerHello:
     size = len(body)
     if size < 38:
         raise DissectError("truncated ServerHello")
-    pos = 35 + body[34]
+    version = body[0] << 8 | body[1]
+    short = 0x7F00 <= version <= LAST_SHORT
+    pos = 34 if short else 35 + body[34]
     if pos + 3 > size:
         raise DissectError("truncated ServerHello")
     cipher = body[pos] << 8 | body[pos + 1]
-    hello = ServerHello(body[0] << 8 | body[1], body[35:pos], cipher, body[2:34] == HELLO_RETRY)
+    hello = ServerHello(version, b"" if short else body[35:pos], cipher, body[2:34] == HELLO_RETRY)
     extensions = hello.extensions
-    _extensions(body, pos + 3, hello.types, extensions)
+    _extensions(body, pos + 2 if short else pos + 3, hello.types, extensions)
     chosen = extensions.get(VERSIONS)
     if chosen is not None and len(chosen) == 2:
         hello.version = chosen[0] << 8 | chosen[1]
@@ -143,6 +149,8 @@ def parse_server_hello(body: bytes) -> ServerHello:
         offered = protocols(extensions[ALPN])
         hello.alpn = offered[0] if offered else None
     share = extensions.get(KEY_SHARE)
+    if share is None and version >> 8 == 0x7F:
+        share = extensions.get(OLD_KEY_SHARE)
     if share is not None and len(share) >= 2:
         hello.group = share[0] << 8 | share[1]
     return hello
@@ -173,18 +181,23 @@ def _versions(body: bytes) -> tuple[int, ...]:
     return tuple(v for v in struct.unpack_from(f">{count}H", body, 1) if v not in GREASE)
 
 
+def without_dot(name: bytes) -> bytes:
+    """A server name without the dot at its end, which it must not have (RFC 6066, 3)."""
+    return name[:-1] if len(name) > 1 and name.endswith(b".") else name
+
+
 def _server_name(body: bytes) -> str | None:
     """First host name of a server_name extension (RFC 6066); None if it is empty, as in a ServerHello."""
     if len(body) < 5 or body[2]:
         return None
-    raw = body[5 : 5 + (body[3] << 8 | body[4])]
+    raw = without_dot(body[5 : 5 + (body[3] << 8 | body[4])])
     try:
         return raw.decode("utf-8") or None
     except UnicodeDecodeError:
         return raw.decode("latin-1")
 
 
-def certificates(body: bytes, most: int = 32) -> list[bytes]:
+def certificates(body: bytes, most: int = 255) -> list[bytes]:
     """DER certificates of a Certificate message up to TLS 1.2, the leaf first."""
     if len(body) < 3:
         raise DissectError("truncated Certificate message")

@@ -1,18 +1,14 @@
 cimport cython
 from libc.stdint cimport int64_t
 from rustnet.dissect.framework.conversation cimport Conversation, Parser
-from rustnet.dissect.tls.fingerprints cimport ja3, ja3s, ja4
-from rustnet.dissect.tls.handshake cimport EARLY_DATA, ENCRYPTED_SNI, PRE_SHARED_KEY, ClientHello, ServerHello, certificates, parse_client_hello, parse_server_hello
+from rustnet.dissect.tls.describe cimport describe_client, describe_second, describe_server, is_13
+from rustnet.dissect.tls.fingerprints cimport ja3s
+from rustnet.dissect.tls.handshake cimport LAST_SHORT, ClientHello, ServerHello, certificates, parse_client_hello, parse_server_hello
 from rustnet.dissect.tls.probe cimport ALERT, CHANGE, DATA, HANDSHAKE, HEARTBEAT, MAX_MESSAGE, MAX_RECORD
 
-cdef int MAX_OFFERED, PATIENCE
-cdef int _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY
+cdef int PATIENCE
+cdef int _CLIENT_HELLO, _SERVER_HELLO, _OLD_RETRY, _CERTIFICATE, _SERVER_KEY
 cdef bytes _KNOWN
-
-@cython.locals(extensions=dict)
-cpdef describe_client(object row, ClientHello hello, str transport=*)
-cpdef describe_server(object row, ServerHello hello, ClientHello client, str transport=*)
-cpdef bint is_13(int version) except -1
 
 cdef class TlsParser(Parser):
     cdef public object row
@@ -38,6 +34,8 @@ cdef class TlsParser(Parser):
     cpdef _client_hello(self, bytes body, bint from_src)
     @cython.locals(talk=Conversation, hello=ServerHello)
     cpdef _server_hello(self, bytes body, bint from_src)
+    cdef _second_hello(self, bytes body)
+    cdef _old_retry(self, bytes body, bint from_src)
     @cython.locals(chain=list, from_client=bint)
     cpdef _certificates(self, bytes body, bint from_src)
     cpdef _server_key(self, bytes body)

@@ -3,19 +3,21 @@
 One row per handshake: both hellos, the certificates up to TLS 1.2, and an alert that ended it. The row is stored when
 nothing readable can follow: after the ServerHello of TLS 1.3, at the server's ChangeCipherSpec of earlier versions, at
 application data, at a fatal alert, or when the flow ends. A HelloRetryRequest and the second ClientHello belong to the
-same row. The parser can start at any record boundary, so that STARTTLS may hand a connection over to it.
+same row, which describes the first ClientHello and the ServerHello that chose; of the other two it has fingerprints.
+The parser can start at any record boundary, so that STARTTLS may hand a connection over to it.
 """
 
 import cython
 
 from rustnet.dissect.framework.conversation import Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.framework.pairs import elapsed
-from rustnet.dissect.tls.names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, cipher_name, group_name, version_name
+from rustnet.dissect.tls.names import ALERT_LEVELS, SSL2_CIPHERS, alert_name, group_name, version_name
 from rustnet.dissect.tls.probe import PORTS, STARTS, probe_tls
 from rustnet.dissect.tls.x509 import Certificate, read_certificate
 from rustnet.records import (
     U16,
     Count8,
+    Count16,
     Digest,
     DistinguishedName,
     Fingerprint,
@@ -29,11 +31,10 @@ from rustnet.records import (
 )
 
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
-    from rustnet.dissect.tls.fingerprints import ja3, ja3s, ja4
+    from rustnet.dissect.tls.describe import describe_client, describe_second, describe_server, is_13
+    from rustnet.dissect.tls.fingerprints import ja3s
     from rustnet.dissect.tls.handshake import (
-        EARLY_DATA,
-        ENCRYPTED_SNI,
-        PRE_SHARED_KEY,
+        LAST_SHORT,
         ClientHello,
         ServerHello,
         certificates,
@@ -50,12 +51,10 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         MAX_RECORD,
     )
 
-MAX_OFFERED = 32
-"""Versions, and protocols, that are kept of a client's offer."""
 PATIENCE = 16
 """Records of application data after which the parser no longer waits for the other direction's hello."""
 
-_CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _SERVER_KEY = 1, 2, 11, 12
+_CLIENT_HELLO, _SERVER_HELLO, _OLD_RETRY, _CERTIFICATE, _SERVER_KEY = 1, 2, 6, 11, 12
 _KNOWN = bytes(
     kind in {0, 1, 2, 3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67, 203} for kind in range(256)
 )
@@ -75,11 +74,12 @@ class Tls:
     alpn: Term | None = None
     """Application protocol chosen; encrypted in TLS 1.3."""
     ja3: Fingerprint | None = None
-    """JA3 fingerprint of the client."""
+    """JA3 fingerprint of the client, of its first hello; the version is that of the hello's own field, also in TLS 1.3
+    and its drafts."""
     ja3s: Fingerprint | None = None
-    """JA3S fingerprint of the server."""
+    """JA3S fingerprint of the server, of the ServerHello that chose."""
     ja4: Fingerprint | None = None
-    """JA4 fingerprint of the client."""
+    """JA4 fingerprint of the client, of its first hello; the version `00` stands for a draft."""
     offered_versions: list[Word] | None = None
     """Versions that the client offered."""
     offered_alpn: list[Term] | None = None
@@ -111,7 +111,8 @@ class Tls:
     issuer: DistinguishedName | None = None
     """Issuer of the server's certificate (RFC 4514)."""
     sans: list[Mixed] | None = None
-    """Subject alternative names: DNS names, addresses, mail addresses, URIs."""
+    """Subject alternative names: DNS names, addresses, mail addresses, URIs; if they are too many for a row, the first
+    ones."""
     not_before: Ts | None = None
     """Begin of the certificate's validity."""
     not_after: Ts | None = None
@@ -134,43 +135,14 @@ class Tls:
     """Subject of the client's certificate (RFC 4514)."""
     client_cert_sha256: Digest | None = None
     """SHA-256 of the client's certificate."""
-
-
-def describe_client(row: Tls, hello: ClientHello, transport: str = "t") -> None:
-    """Fill the client's fields of a row; ``transport`` is JA4's letter."""
-    row.sni = hello.sni
-    if transport == "t":  # JA3 is defined for TLS over TCP only
-        row.ja3 = ja3(hello)
-    row.ja4 = ja4(hello, transport)
-    row.offered_versions = [version_name(v) for v in hello.versions[:MAX_OFFERED] or (hello.legacy_version,)]
-    if hello.alpn:
-        row.offered_alpn = list(hello.alpn[:MAX_OFFERED])
-    extensions = hello.extensions
-    row.ech = hello.encrypted
-    row.esni = ENCRYPTED_SNI in extensions
-    row.early_data = EARLY_DATA in extensions
-
-
-def describe_server(row: Tls, hello: ServerHello, client: ClientHello | None, transport: str = "t") -> None:
-    """Fill the server's fields of a row."""
-    row.version = version_name(hello.version)
-    row.cipher = cipher_name(hello.cipher)
-    if transport == "t":
-        row.ja3s = ja3s(hello)
-    row.alpn = hello.alpn
-    if hello.group is not None:
-        row.key_group = group_name(hello.group)
-    if PRE_SHARED_KEY in hello.extensions:
-        row.resumed = True
-    elif is_13(hello.version):
-        row.resumed = False
-    elif client is not None:
-        row.resumed = len(client.session_id) > 0 and client.session_id == hello.session_id
-
-
-def is_13(version: int) -> bool:
-    """Whether everything after the ServerHello of this version is encrypted (TLS 1.3, its drafts, DTLS 1.3)."""
-    return version in {0x0304, 0xFEFC} or version >> 8 in {0x7F, 0xFB}
+    san_count: Count16 | None = None
+    """Subject alternative names of these kinds that the server's certificate has, in `sans` or left out."""
+    retry_ja3: Fingerprint | None = None
+    """JA3 fingerprint of the second ClientHello, after a HelloRetryRequest, if it differs from the first one's."""
+    retry_ja4: Fingerprint | None = None
+    """JA4 fingerprint of the second ClientHello, if it differs from the first one's."""
+    retry_ja3s: Fingerprint | None = None
+    """JA3S fingerprint of the HelloRetryRequest; drafts before 22 have a message without one."""
 
 
 class TlsParser(Parser):
@@ -368,6 +340,8 @@ class TlsParser(Parser):
                 self._client_hello(body, from_src)
             elif kind == _SERVER_HELLO:
                 self._server_hello(body, from_src)
+            elif kind == _OLD_RETRY:
+                self._old_retry(body, from_src)
             elif kind == _CERTIFICATE:
                 self._certificates(body, from_src)
             elif kind == _SERVER_KEY:
@@ -379,7 +353,9 @@ class TlsParser(Parser):
 
     def _client_hello(self, body: bytes, from_src: bool) -> None:
         if self.client is not None:
-            return  # the second one, after a HelloRetryRequest or with DTLS's cookie, or a renegotiation
+            if self.server is None and from_src == self.client_is_src:  # else a renegotiation
+                self._second_hello(body)
+            return
         hello = parse_client_hello(body, self.letter == "d")
         talk = self.talk
         self.begin()
@@ -389,6 +365,13 @@ class TlsParser(Parser):
         if hello.sni:
             talk.name_host(hello.sni.lower(), "sni")
         talk.state = "CLIENT_HELLO"
+
+    def _second_hello(self, body: bytes) -> None:
+        """Read the ClientHello after a HelloRetryRequest, which may be stored behind it, or with DTLS's cookie."""
+        try:
+            describe_second(self.row, parse_client_hello(body, self.letter == "d"), self.letter)
+        except DissectError as error:
+            self.talk.anomaly("malformed_dtls" if self.letter == "d" else "malformed_tls", str(error))
 
     def _server_hello(self, body: bytes, from_src: bool) -> None:
         hello = parse_server_hello(body)
@@ -401,6 +384,8 @@ class TlsParser(Parser):
             row.server_hello_ms = elapsed(self.ts, talk.ts)
         if hello.retry:
             row.hello_retry = True
+            if self.letter == "t":
+                row.retry_ja3s = ja3s(hello)
             return
         self.server = hello
         describe_server(row, hello, self.client, self.letter)
@@ -409,6 +394,14 @@ class TlsParser(Parser):
             row.established = True
             talk.state = "ESTABLISHED"
             self.finish()
+
+    def _old_retry(self, body: bytes, from_src: bool) -> None:
+        """Note the HelloRetryRequest of TLS 1.3 up to draft 21, a message of its own."""
+        if len(body) >= 4 and body[0] == 0x7F and body[1] <= LAST_SHORT & 0xFF:
+            self.begin()
+            self.row.hello_retry = True
+            if self.client is None:
+                self.client_is_src = not from_src
 
     def _certificates(self, body: bytes, from_src: bool) -> None:
         chain = certificates(body)
@@ -435,6 +428,7 @@ class TlsParser(Parser):
         row.subject = leaf.subject
         row.issuer = leaf.issuer
         row.sans = leaf.sans
+        row.san_count = leaf.san_count
         row.not_before = leaf.not_before
         row.not_after = leaf.not_after
         row.cert_sha256 = leaf.sha256

@@ -39,7 +39,8 @@ def _probe_handshake(data: bytes, talk: Conversation, length: int) -> int:
             return YES if len(data) < 9 or (data[6] << 16 | data[7] << 8 | data[8]) <= MAX_MESSAGE else NO
         if len(data) < 11:
             return MORE
-        return YES if data[6] <= 1 and (data[9] == 3 or data[5] == 0) else NO
+        old_draft = data[5] == 2 and data[9] == 0x7F  # of TLS 1.3
+        return YES if data[6] <= 1 and (data[9] == 3 or data[5] == 0 or old_draft) else NO
     # Encrypted: accepted on the standard ports only.
     return YES if talk.has_port(*PORTS) and length >= 16 else NO
 

@@ -7,6 +7,7 @@ cdef class Certificate:
     cdef public object serial, subject, issuer, not_before, not_after, key_type, key_bits, signature
     cdef public bint self_signed
     cdef public list sans
+    cdef public int san_count
 
 @cython.locals(tag=int, start=int64_t, end=int64_t, outer=list, values=list, serial=tuple, issuer=tuple, validity=tuple, subject=tuple, key=tuple, times=list, one=tuple, algorithm=list)
 cdef Certificate _parse(bytes der, str fingerprint)

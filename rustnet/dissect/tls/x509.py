@@ -17,7 +17,10 @@ from rustnet.dissect.framework.conversation import DissectError
 if not cython.compiled:  # compiled, these come from the .pxd as C functions
     from rustnet.dissect.framework.ber import part, parts
 
-MAX_SANS = 256
+MAX_SANS = 2048
+"""Names kept of a certificate: more than a row may have."""
+MAX_NAMES = 65_535
+"""Names read of a certificate."""
 MAX_CACHED = 2048
 """Distinct certificates that are cached."""
 MAX_TIME = 9_223_372_036_000_000_000
@@ -104,6 +107,7 @@ class Certificate:
         "key_type",
         "not_after",
         "not_before",
+        "san_count",
         "sans",
         "self_signed",
         "serial",
@@ -129,6 +133,8 @@ class Certificate:
         """Nanoseconds since 1970."""
         self.sans: list[str] = []
         """DNS names, addresses, mail addresses and URIs of the subject alternative name."""
+        self.san_count = 0
+        """Number of these names, kept or not."""
         self.key_type: str | None = None
         self.key_bits: int | None = None
         self.signature: str | None = None
@@ -277,10 +283,12 @@ def _extensions(data: bytes, pos: int, end: int, certificate: Certificate) -> No
         if len(values) >= 2 and data[values[0][1] : values[0][2]] == _SAN:
             _, value, last = values[len(values) - 1]
             _, value, last = part(data, value, last)
-            for tag, a, z in parts(data, value, last, MAX_SANS):
+            for tag, a, z in parts(data, value, last, MAX_NAMES):
                 name = _general_name(tag, data[a:z])
                 if name:
-                    certificate.sans.append(name)
+                    certificate.san_count = min(certificate.san_count + 1, MAX_NAMES)
+                    if len(certificate.sans) < MAX_SANS:
+                        certificate.sans.append(name)
 
 
 def _general_name(tag: int, raw: bytes) -> str | None:

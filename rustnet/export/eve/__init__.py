@@ -5,14 +5,14 @@ docs/exports.md says what maps to what, and what has no place in the format.
 
 from rustnet.export.eve.anomalies import anomaly_source
 from rustnet.export.eve.flows import flow_source
-from rustnet.export.eve.header import LINK_PROTOCOLS, Header
+from rustnet.export.eve.header import Header
 from rustnet.export.eve.messages import message_sources
 from rustnet.export.eve.remarks import remarks
 from rustnet.export.folder import ExportFolder
 from rustnet.export.timeline import Timeline
 from rustnet.query.session import Session
 
-__all__ = ["LINK_PROTOCOLS", "NAME", "write_eve"]
+__all__ = ["NAME", "write_eve"]
 
 NAME = "eve.json"
 """Name of the file."""

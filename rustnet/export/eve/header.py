@@ -23,9 +23,9 @@ PROTOCOLS = {
 }  # fmt: skip
 """Names of IP protocols as Suricata writes them (those of IANA)."""
 
-LINK_PROTOCOLS = ("arp", "lldp", "cdp", "lacp", "stp", "wlan", "llc", "qinq")
-"""Protocols below IP, which are no flows to Suricata; so are those without a decoder (``ethertype_0x…``)."""
-IP_ONLY = f"f.protocol NOT IN ({', '.join(map(repr, LINK_PROTOCOLS))}) AND f.protocol NOT LIKE 'ethertype_%'"
+BELOW_IP = "^((arp|lldp|cdp|lacp|stp|llc|qinq|snap)$|wlan|llc_|cisco_|ppp_|ethertype_)"
+"""Regular expression of protocols below IP, which are no flows to Suricata; some have a number in their name."""
+IP_ONLY = f"NOT regexp_matches(f.protocol, '{BELOW_IP}')"
 """SQL condition on flows of IP."""
 
 APPLICATIONS = {

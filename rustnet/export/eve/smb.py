@@ -11,11 +11,13 @@ SMB_COLUMNS = ("command", "filename", "new_name", "directory", "share", "dialect
 _SMB2_COMMANDS = {
     "NEGOTIATE": "NEGOTIATE_PROTOCOL", "SESSION_SETUP": "SESSION_SETUP", "TREE_CONNECT": "TREE_CONNECT",
     "CREATE": "CREATE", "CLOSE": "CLOSE", "QUERY_DIRECTORY": "FIND", "RENAME": "SET_INFO", "DELETE": "SET_INFO",
+    "LINK": "SET_INFO", "DFS_REFERRAL": "IOCTL", "PIPE_WAIT": "IOCTL",
 }  # fmt: skip
 _SMB1_COMMANDS = {
     "NEGOTIATE": "NEGOTIATE_PROTOCOL", "SESSION_SETUP": "SESSION_SETUP_ANDX", "TREE_CONNECT": "TREE_CONNECT_ANDX",
     "CLOSE": "CLOSE", "DELETE": "DELETE", "RENAME": "RENAME", "CREATE_DIRECTORY": "CREATE_DIRECTORY",
     "DELETE_DIRECTORY": "DELETE_DIRECTORY", "TRANS2": "TRANS2", "CHECK_DIRECTORY": "CHECK_DIRECTORY",
+    "DFS_REFERRAL": "TRANS2", "TRANSACTION": "TRANS", "PIPE_WAIT": "TRANS",
 }  # fmt: skip
 """Suricata's names of commands; `OPEN` and `CREATE` of version 1 stand for several commands each."""
 _NEWER = re.compile(r"[23]\.")

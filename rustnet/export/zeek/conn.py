@@ -2,8 +2,8 @@
 
 from rustnet.export.zeek.spec import FLOW_FIELDS, JOIN_PLACES, PROTO, Field, Log, cases, is_local, uid_of
 
-LINK_LAYER = ("arp", "lldp", "cdp", "lacp", "stp", "wlan", "llc", "qinq")
-BELOW_IP = f"f.protocol IN {LINK_LAYER} OR f.protocol LIKE 'ethertype%' OR f.src_ip IS NULL OR f.dst_ip IS NULL"
+LINK_LAYER = ("arp", "lldp", "cdp", "lacp", "stp", "qinq")
+BELOW_IP = f"f.protocol IN {LINK_LAYER} OR f.src_ip IS NULL OR f.dst_ip IS NULL"
 """Condition of the flows that are no connections to Zeek."""
 
 IP_NUMBERS = {

@@ -40,7 +40,7 @@ MODBUS_EXCEPTIONS = {
 }  # fmt: skip
 TUNNELS = {
     "gre": "Tunnel::GRE", "teredo": "Tunnel::TEREDO", "vxlan": "Tunnel::VXLAN", "geneve": "Tunnel::GENEVE",
-    "gtpu": "Tunnel::GTPv1", "ipip": "Tunnel::IP",
+    "gtpu": "Tunnel::GTPv1", "vxlan-gpe": "Tunnel::VXLAN", "ayiya": "Tunnel::AYIYA", "ipip": "Tunnel::IP",
     "6in4": "Tunnel::IP", "4in6": "Tunnel::IP",
 }  # fmt: skip
 LDAP_RESULTS = {
@@ -324,9 +324,11 @@ SYSLOG = message_log(
 MYSQL = message_log(
     "mysql",
     "mysql",
-    "One row for each login; commands are not in a session.",
-    Field("cmd", "string", "'login'", "always `login`"),
-    plain("arg", "string", "username"),
+    "One row for each login, and for each change of the user or the database; other commands are not in a session.",
+    Field("cmd", "string", "coalesce(m.command, 'login')", "`login`, `change_user` or `init_db`"),
+    Field(
+        "arg", "string", "CASE WHEN m.command = 'init_db' THEN m.database ELSE m.username END", "the user or database"
+    ),
     plain("success", "bool", "authenticated"),
     unset("rows", "count"),
     plain("response", "string", "error"),

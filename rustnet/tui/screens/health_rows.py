@@ -125,6 +125,7 @@ def _losses(health: Health) -> list[Line]:
     lines = [
         replace(cut, state="warn" if health.truncated else "ok"),  # usually by intention
         _counted(_("not decoded"), health.undecoded, health.packets),
+        replace(_counted(_("below IP, without a decoder"), health.packets_without_decoder, health.packets), state=""),
         _counted(_("not in order of time"), health.out_of_order, health.packets,
                  _("the clock was set back, or packets are not in order")),
     ]  # fmt: skip
@@ -165,6 +166,10 @@ def _details(health: Health, presenter: Presenter) -> list[Line]:
              text(reason.detail, kind=Kind.FREE_TEXT), "warn")
         for reason in health.reasons[:MOST_DETAILS]
     ]  # fmt: skip
+    lines += [
+        Line(f"  {text(each.kind, kind=Kind.WORD)}", f"{each.packets:,}", humanised(each.bytes), "dim")
+        for each in health.without_decoder[:MOST_DETAILS]
+    ]
     lines += [
         Line(_("damaged at byte {n}").format(n=f"{place.offset:,}"), text(place.kind, kind=Kind.WORD).replace("_", " "),
              text(place.detail, kind=Kind.FREE_TEXT), "error")

@@ -6,7 +6,7 @@ import pytest
 
 from rustnet.dissect.dhcp import Dhcp
 from rustnet.dissect.dhcpv6 import Dhcpv6
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.netbios import Netbios
 from rustnet.dissect.ntp import Ntp
 from rustnet.dissect.smtp import Smtp

@@ -91,7 +91,6 @@ cdef enum:
     EDSA = 0xDADA
     PBB = 0x88E7
     TRILL = 0x22F3
-    NSH = 0x894F
     MACSEC = 0x88E5
     JUMBO_LLC = 0x8870
     BRIDGED_FCS = 1

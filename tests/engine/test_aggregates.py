@@ -104,7 +104,8 @@ def test_what_is_no_aggregate_stays_a_frame(damage: str) -> None:
     else:
         frame[24] &= 0x7F
     got = track(air(bytes(frame)))
-    assert [(flow["protocol"], flow["src_packets"]) for flow in got.flows] == [("wlan", 1)]
+    name = "wlan_encrypted" if damage == "protected" else "wlan"
+    assert [(flow["protocol"], flow["src_packets"]) for flow in got.flows] == [(name, 1)]
 
 
 def test_a_first_packet_that_is_malformed_is_reported() -> None:

@@ -66,7 +66,7 @@ CREDENTIALS: dict[str, str] = {
     "modbus": "contents of messages",
     "mdns": "records of other types than those of answers",
     "llmnr": NONE,
-    "dns": "keys and digests",
+    "dns": "keys that TKEY agrees on, digests of TSIG",
     "quic": NONE,
     "stun": "digests",
     "dtls": NONE,

@@ -186,7 +186,7 @@ TEXT = _words("""
     v valid value value_not_stored values verification verify version very via video virtual vlan vxlan wait waiting
     warning was way we welcome were when where which while window with within without word write wrong xml yes you your
     zero zone ~all
-""")
+""") | _words("nxdomain nxrrset ohttp prereq yxdomain yxrrset")  # the latter of dynamic updates and service bindings
 """Words of messages, and of those that rustnet writes itself."""
 OBJECTS = _words("""
     0 admin analytics any app data default dev guest home information_schema internet iot kube-node-lease kube-public

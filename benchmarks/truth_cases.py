@@ -117,7 +117,7 @@ CASES = (
     ),
     Case(("15_v1_tls_one.pcap",), (
         sql("server's name", SNI, ("px.example.net",)),
-        sql("client by its PROXY header", "SELECT proxied_client_ip, proxied_client_port FROM flows",
+        sql("client by its PROXY header", "SELECT proxied_src_ip, proxied_src_port FROM flows",
             ("203.0.113.9", 51000)),
     )),
     Case(("81d_sip_tcp_ka_first.pcap",), (

@@ -1,4 +1,4 @@
-"""What was counted and not decoded is said by kind, with packets and bytes: `undecoded`, the summary, the Health screen."""
+"""Undecoded traffic by kind: in the saved query, the summary and Health."""
 
 import struct
 from pathlib import Path

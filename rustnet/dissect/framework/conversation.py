@@ -291,6 +291,7 @@ class Conversation:
         """
         if "@" in name:
             name = name.rpartition("@")[2]  # without a user and a password
+        name = name.removesuffix(".")
         if not name or ":" in name or (name[-1].isdigit() and name.replace(".", "").isdigit()):
             return
         if self.secrets is not None and self.secrets.hide(name, free=False) != name:

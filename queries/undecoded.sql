@@ -9,7 +9,9 @@
 WITH named(key, name) AS (VALUES
     ('wlan', '802.11, other frames'), ('wlan_management', '802.11 management'), ('wlan_control', '802.11 control'),
     ('wlan_encrypted', '802.11 data, encrypted'), ('wlan_empty', '802.11 data frames without data'), ('llc', 'LLC, cut off'),
-    ('snap', 'SNAP, protocols of other organizations'), ('arp', 'ARP of other protocols than IPv4'),
+    ('arcnet', 'ARCnet'), ('token_ring', 'Token Ring'),
+    ('fddi', 'FDDI'), ('atm', 'ATM'), ('frame_relay', 'Frame Relay'), ('erf', 'ERF'), ('netlink', 'Netlink'), ('can', 'CAN'),
+    ('can_fd', 'CAN FD'), ('snap', 'SNAP, protocols of other organizations'), ('arp', 'ARP of other protocols than IPv4'),
     ('llc_0x00', 'tests and identification'), ('llc_0x04', 'SNA'), ('llc_0x06', 'IP, not readable'), ('llc_0x7e', 'X.25'),
     ('llc_0x80', 'XNS'), ('llc_0xaa', 'SNAP, cut off'), ('llc_0xbc', 'VINES'), ('llc_0xe0', 'IPX'), ('llc_0xf0', 'NetBIOS'),
     ('llc_0xf4', 'LAN management'), ('llc_0xf8', 'remote program load'), ('llc_0xfc', 'remote program load'),
@@ -45,7 +47,8 @@ WITH named(key, name) AS (VALUES
     SELECT capture_id, protocol AS key, protocol, 'without a decoder' AS reason, count(*) AS flows,
         sum(src_packets + dst_packets)::BIGINT AS packets, sum(src_bytes + dst_bytes)::BIGINT AS bytes,
         min(flow_id) AS example_flow, min(started_at) AS first_seen, max(ended_at) AS last_seen
-    FROM flows WHERE regexp_matches(protocol, '^(wlan|llc|snap$|cisco_|ppp_|ethertype_)') OR protocol = 'arp' AND src_ip IS NULL
+    FROM flows WHERE regexp_matches(protocol, '^(wlan|llc|cisco_|ppp_|ethertype_|(snap|arcnet|token_ring|fddi|atm|frame_relay|erf|netlink|can|can_fd)$)')
+        OR protocol = 'arp' AND src_ip IS NULL
     GROUP BY capture_id, protocol
 ), lost AS ( -- packets of no flow
     SELECT p.capture_id, 'link type ' || link_type AS key, count(*) AS packets, sum(length)::BIGINT AS bytes

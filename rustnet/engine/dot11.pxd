@@ -7,6 +7,10 @@ from rustnet.engine.numbers cimport *
 
 
 
+@cython.locals(kind=int)
+cdef int undecoded(int control, int flags) except -1
+
+
 cdef class Dot11(Ethernet):
     cdef int dot11(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(p=Packet, control=int, flags=int, size=Py_ssize_t, to_ds=int, from_ds=int, qos=int)

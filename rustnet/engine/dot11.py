@@ -13,8 +13,24 @@ if not cython.compiled:
         SNAP_SAP,
         STP_SAP,
         WLAN,
+        WLAN_CONTROL,
+        WLAN_EMPTY,
+        WLAN_ENCRYPTED,
+        WLAN_MANAGEMENT,
     )
     from rustnet.engine.reader import mac, u16
+
+
+def undecoded(control: int, flags: int) -> int:
+    """Protocol number of a frame that is not decoded further, by its type and whether it is encrypted."""
+    kind = (control >> 2) & 3
+    if kind == 0:
+        return WLAN_MANAGEMENT
+    if kind == 1:
+        return WLAN_CONTROL
+    if kind == 2 and control & 0x40:
+        return WLAN_EMPTY
+    return WLAN_ENCRYPTED if kind == 2 and flags & 0x40 else WLAN
 
 
 class Dot11(Ethernet):
@@ -33,10 +49,10 @@ class Dot11(Ethernet):
         flags = self.b[o + 1]
         p.dst_mac = mac(self, o + 4)
         if e - o < 24:
-            return self.link_only(WLAN)
+            return self.link_only(undecoded(control, flags))
         p.src_mac = mac(self, o + 10)
         if (control >> 2) & 3 != 2:
-            return self.link_only(WLAN)
+            return self.link_only(undecoded(control, flags))
         size = 24
         to_ds = flags & 1
         from_ds = flags & 2
@@ -58,8 +74,8 @@ class Dot11(Ethernet):
         if padded:
             size = (size + 3) & ~3
         if control & 0x40 or flags & 0x40 or o + size + 8 > e:  # no data, encrypted, or too short for SNAP
-            return self.link_only(WLAN)
-        if self.b[o + 22] & 0x0F:  # a later part of a frame
+            return self.link_only(undecoded(control, flags))
+        if self.b[o + 22] & 0x0F and not self.snap(o + size, e):  # a later part of a frame
             return self.link_only(WLAN)
         return self.dot11_data(o + size, e, qos)
 

@@ -48,7 +48,7 @@ if not cython.compiled:
         MALFORMED,
         MPLS,
         MPLS_MULTICAST,
-        NSH,
+        NSH_TYPE,
         OLD_QINQ,
         OLD_QINQ2,
         OLD_QINQ3,
@@ -248,7 +248,7 @@ class Ethernet(Network):
         if kind == TRILL and o + 6 <= e and self.b[o] >> 6 == 0:
             options = (u16(self, o) >> 6) & 31
             return self.ethernet(o + 6 + (options << 2), e)
-        if kind == NSH:
+        if kind == NSH_TYPE:
             return self.service_header(o, e)
         if kind == JUMBO_LLC:
             return self.llc(o, e)
@@ -289,10 +289,10 @@ class Ethernet(Network):
         if following == 3:
             return self.ethernet(o + size, e)
         if following == 4:
-            return self.network(NSH, o + size, e)
+            return self.network(NSH_TYPE, o + size, e)
         if following == 5:
             return self.network(MPLS, o + size, e)
-        return self.link_payload(ETHERTYPE + NSH, o, e)
+        return self.link_payload(ETHERTYPE + NSH_TYPE, o, e)
 
     def too_deep(self) -> bool:
         """Count one more header that may contain a whole frame; true beyond `MAX_HEADERS`."""

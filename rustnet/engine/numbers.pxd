@@ -91,7 +91,6 @@ cdef enum:
     EDSA = 0xDADA
     PBB = 0x88E7
     TRILL = 0x22F3
-    NSH = 0x894F
     MACSEC = 0x88E5
     JUMBO_LLC = 0x8870
     BRIDGED_FCS = 1
@@ -173,6 +172,7 @@ cdef enum:
     RADIO_PADDED = 32
     MAX_MSDU = 2304
     AGGREGATE = 255
+    PART_BITS = 9
     IPV4_FRAGMENT = 0x3FFF
     IPV4_OFFSET = 0x1FFF
     IPV6_FRAGMENT = 0xFFF9

@@ -169,7 +169,7 @@ OLD_QINQ3, ETAG, VNTAG, CISCO_METADATA, REDUNDANCY_TAG, HSR, EDSA = (
     0x892F,
     0xDADA,
 )
-PBB, TRILL, NSH, MACSEC, JUMBO_LLC = 0x88E7, 0x22F3, 0x894F, 0x88E5, 0x8870
+PBB, TRILL, MACSEC, JUMBO_LLC = 0x88E7, 0x22F3, 0x88E5, 0x8870
 BRIDGED_FCS, BRIDGED, BRIDGED_STP = 0x0001, 0x0007, 0x000E
 """Protocol identifiers under the OUI of IEEE 802.1 in SNAP (RFC 2427)."""
 MACSEC_VERSION, MACSEC_SCI, MACSEC_CHANGED, MACSEC_CHECK = 0x80, 0x20, 0x0C, 16
@@ -197,6 +197,8 @@ MAX_MSDU = 2304
 """Bytes of data in one 802.11 frame, or in one of those that are aggregated."""
 AGGREGATE = 255
 """In the place of a tunnel: an 802.11 frame (A-MSDU) that carries several packets, each on the same level as others."""
+PART_BITS = 9
+"""Bits that hold the number of a packet within such a frame (`Packet.part`)."""
 
 IPV4_FRAGMENT, IPV4_OFFSET = 0x3FFF, 0x1FFF
 """Of the header's flags and fragment offset: what only fragments have set; the offset."""

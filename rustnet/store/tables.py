@@ -243,7 +243,9 @@ class FlowRow:
     ended_at: Ts
     """Time of its last packet."""
     protocol: Word
-    """`tcp`, `udp`, `sctp`, `icmp`, `icmpv6`, `igmp`, `gre`, `esp`, `ah`, `arp`, `lldp`, `cdp`, `lacp`, `stp` …"""
+    """`tcp`, `udp`, `sctp`, `icmp`, `icmpv6`, `igmp`, `gre`, `esp`, `ah`, `arp`, `lldp`, `cdp`, `lacp`, `stp` …; of IP
+    without a name of its own `ip_proto_200`; below IP without a decoder `ethertype_0x88e5`, `llc_0xe0` (SAP),
+    `cisco_0x2004` (SNAP), `snap`, `ppp_0xc021`, `wlan_management`, `wlan_encrypted` …"""
     src_ip: Ip | None
     """Initiator's address (ARP: the sender's); NULL below layer 3."""
     src_port: Port | None

@@ -53,9 +53,9 @@ def test_a_query_gives_the_same_rows_again(con: FileSession, name: str) -> None:
     assert "HUGEINT" not in result.types
 
 
-LONG = {"bufferbloat": 140, "rate-limits": 140, "scans": 70}
-"""Lines that the SQL of a query may have where more than one thing is decided: all kinds of scans, each reason for a
-grade or for none."""
+LONG = {"bufferbloat": 140, "rate-limits": 140, "scans": 70, "undecoded": 75, "protocol-hierarchy": 65}
+"""Lines that the SQL of a query may have where more than one thing is decided or named: all kinds of scans, each reason
+for a grade or for none, protocols and layers."""
 
 
 @pytest.mark.parametrize("name", QUERIES)

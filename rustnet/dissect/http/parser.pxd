@@ -6,7 +6,8 @@ from rustnet.dissect.http.connection cimport CHUNK, HEAD, LOST, PAUSED, PEEK, TR
 from rustnet.dissect.http.fields cimport CHUNKED, MAX_VALUE, NO_LENGTH, REQUEST_WANTED, RESPONSE_WANTED, UNCERTAIN, body_length, fill, framing, head_end, header_text, hostname, read_fields, same_host
 from rustnet.dissect.http.lines cimport answers_old, lone_request, plausible, request_line, request_oddities, response_line, response_oddities
 
-cdef int MAX_HEAD, YES
+cdef int MAX_HEAD, NO, YES
+cdef str OLD
 
 cdef str _version(bytes raw)
 

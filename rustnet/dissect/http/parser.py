@@ -12,7 +12,7 @@ import re
 
 import cython
 
-from rustnet.dissect.framework.conversation import YES, DissectError, Dissector, Shape
+from rustnet.dissect.framework.conversation import NO, YES, DissectError, Dissector, Shape
 from rustnet.dissect.framework.pairs import Entry, elapsed
 from rustnet.dissect.framework.secrets import authorization_parts
 from rustnet.dissect.http.connection import Connection
@@ -53,6 +53,8 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
 MAX_HEAD = 65_536
 """Maximum size of a head."""
 
+OLD = "HTTP/0.9"
+"""Version of a request that states none."""
 _SSH = (b"SSH-2.0-", b"SSH-1.9")
 """What an SSH server answers to a client that takes it for one of HTTP."""
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
@@ -60,7 +62,7 @@ _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
 
 def _version(raw: bytes) -> str:
     """Version as it is stored; a request without one is of HTTP/0.9."""
-    return raw.decode("ascii").upper() if raw else "HTTP/0.9"
+    return raw.decode("ascii").upper() if raw else OLD
 
 
 class HttpParser(Connection):
@@ -142,7 +144,8 @@ class HttpParser(Connection):
         start = pos
         size = len(data)
         if self.old and side != self.client:
-            answer = answers_old(data[pos : pos + 5])
+            first = self.pairs.first()
+            answer = NO if first is None or first.version != OLD else answers_old(data[pos : pos + 5])
             if answer:
                 return self._old_answer(pos, side) if answer == YES else pos
         while pos < size and data[pos] in {10, 13}:  # empty lines before a message (RFC 9112, 2.2)
@@ -336,6 +339,8 @@ class HttpParser(Connection):
         else:
             row = entry[0]
             row.response_ms = elapsed(entry[1], talk.ts)
+            if row.version == OLD:
+                self.old = False
         row.status = status
         row.reason = header_text(reason) if reason else None
         fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)

@@ -23,10 +23,8 @@ PROTOCOLS = {
 }  # fmt: skip
 """Names of IP protocols as Suricata writes them (those of IANA)."""
 
-BELOW_IP = "^((arp|lldp|cdp|lacp|stp|llc|qinq|snap)$|wlan|llc_|cisco_|ppp_|ethertype_)"
-"""Regular expression of protocols below IP, which are no flows to Suricata; some have a number in their name."""
-IP_ONLY = f"NOT regexp_matches(f.protocol, '{BELOW_IP}')"
-"""SQL condition on flows of IP."""
+IP_ONLY = "CASE WHEN f.protocol IS NOT NULL THEN f.src_ip IS NOT NULL AND f.protocol <> 'arp' END"
+"""SQL condition on flows of IP; those below it are no flows to Suricata. NULL without a flow."""
 
 APPLICATIONS = {
     "ftp-data": "ftp-data", "ipsec": "ike", "kerberos": "krb5", "vnc": "rfb", "postgresql": "pgsql",

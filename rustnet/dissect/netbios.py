@@ -10,7 +10,7 @@ from binascii import unhexlify
 from socket import inet_ntoa
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.reading import RowParser, mac, need, text
+from rustnet.dissect.framework.reading import RowParser, mac, need, text, utf16
 from rustnet.dissect.smb.parser import SMB
 from rustnet.records import U8, U16, FilePath, FreeText, Host, Ip, Mac, Software, Word, record
 
@@ -236,7 +236,8 @@ def _mailslot(data: bytes, pos: int, row: Netbios) -> None:
     if len(data) < pos + 61 or data[pos + 4] != 0x25 or data[pos + 32] != 17:
         return
     offset = pos + int.from_bytes(data[pos + 57 : pos + 59], "little")
-    row.mailslot = text(data[pos + 69 : pos + 69 + 64]) or None
+    wide = data[pos + 11] & 0x80  # UTF-16, aligned to two bytes
+    row.mailslot = (utf16(data[pos + 70 : pos + 70 + 128]) if wide else text(data[pos + 69 : pos + 69 + 64])) or None
     if row.mailslot != "\\MAILSLOT\\BROWSE" or len(data) <= offset or offset < pos + 61:
         return
     command = data[offset]

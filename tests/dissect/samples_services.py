@@ -181,19 +181,30 @@ NETBIOS_STATUS = struct.pack(">6H", 8, 0x8400, 0, 1, 0, 0) + encoded("*", 0).rep
 NETBIOS_QUERY = struct.pack(">6H", 9, 0x0110, 1, 0, 0, 0) + encoded("SERVER", 0x20) + b"\0\x20\0\1"
 
 
-def browser(body: bytes) -> bytes:
-    slot = b"\\MAILSLOT\\BROWSE\0"
-    words = struct.pack("<HHHHBBHIHHHHHBB", 0, len(body), 0, 0, 0, 0, 0, 0, 0, 0, 0, len(body), 86, 3, 0)
-    head = b"\xffSMB\x25" + bytes(27) + bytes([17]) + words + struct.pack("<HHH", 1, 0, 2)
+def browser(body: bytes, wide: bool = False) -> bytes:
+    name = "\\MAILSLOT\\BROWSE\0"
+    slot = b"\0" + name.encode("utf-16-le") if wide else name.encode()
+    at = 69 + len(slot)
+    words = struct.pack("<HHHHBBHIHHHHHBB", 0, len(body), 0, 0, 0, 0, 0, 0, 0, 0, 0, len(body), at, 3, 0)
+    head = (
+        b"\xffSMB\x25"
+        + bytes(6)
+        + bytes([0x80 * wide])
+        + bytes(20)
+        + bytes([17])
+        + words
+        + struct.pack("<HHH", 1, 0, 2)
+    )
     return head + struct.pack("<H", len(body) + len(slot)) + slot + body
 
 
 ANNOUNCEMENT = (
     struct.pack("<BBI16sBBI", 1, 0, 60000, b"WS1", 10, 0, 0x1003) + struct.pack("<BBH", 15, 1, 0xAA55) + b"Reception\0"
 )
-NETBIOS_DATAGRAM = (
+NETBIOS_DATAGRAM, NETBIOS_WIDE_DATAGRAM = (
     b"\x11\x0a\0\x09" + bytes([192, 0, 2, 1]) + struct.pack(">HHH", 138, 187, 0) + encoded("WS1", 0)
-    + encoded("WORKGROUP", 0x1D) + browser(ANNOUNCEMENT)
+    + encoded("WORKGROUP", 0x1D) + browser(ANNOUNCEMENT, wide)
+    for wide in (False, True)
 )  # fmt: skip
 NETBIOS_SESSION: Talk = [
     (True, b"\x81\0\0\x44" + encoded("SERVER", 0x20) + encoded("WS1", 0)),

@@ -12,6 +12,7 @@ from tests.dissect.samples_services import (
     NETBIOS_REGISTRATION,
     NETBIOS_SESSION,
     NETBIOS_STATUS,
+    NETBIOS_WIDE_DATAGRAM,
     browser,
     encoded,
 )
@@ -39,8 +40,9 @@ def test_query() -> None:
     assert (row.operation, row.name, row.suffix, row.rcode) == ("query", "SERVER", 0x20, None)
 
 
-def test_announcement_in_a_datagram() -> None:
-    (row,) = rows(Netbios, NETBIOS, (CLIENT, NETBIOS_DATAGRAM))
+@pytest.mark.parametrize("datagram", [NETBIOS_DATAGRAM, NETBIOS_WIDE_DATAGRAM])
+def test_announcement_in_a_datagram(datagram: bytes) -> None:
+    (row,) = rows(Netbios, NETBIOS, (CLIENT, datagram))
     assert (row.kind, row.operation, row.name, row.destination_name) == (
         "datagram", "host_announcement", "WS1", "WORKGROUP",
     )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 
 from rustnet.dissect.dns.parser import Dns
 from rustnet.dissect.framework.conversation import NO, YES
-from rustnet.dissect.http.parser import Http
+from rustnet.dissect.http.record import Http
 from rustnet.dissect.proxy import MAX_STACKED, PROXY, SIGNATURE, Proxy
 from rustnet.dissect.registry import DISSECTORS
 from rustnet.dissect.tls.parser import Tls

@@ -3,7 +3,9 @@
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
+import duckdb
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
@@ -30,6 +32,9 @@ from tests.support.http2 import (
     grpc_talk,
     settings,
 )
+from tests.support.packets import ACK, PSH, START, SYN, Captured, tcp_frame
+from tests.support.paths import ROOT
+from tests.support.pcap import pcap_file
 
 OPEN = PREFACE + settings()
 
@@ -388,3 +393,25 @@ def test_the_library_is_loaded_for_http2_alone() -> None:
         "assert flow.talk.app == 'http'; assert 'hpack' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_parsing_process_that_opens_no_file_decompresses_headers(tmp_path: Path) -> None:
+    client, server = ("10.0.0.2", 40_000), ("192.0.2.80", 50_051)
+    seq = {True: 101, False: 501}
+    packets = [
+        tcp_frame(client, server, 100, 0, SYN),
+        tcp_frame(server, client, 500, 101, SYN | ACK),
+    ]
+    for from_client, data in grpc_talk():
+        source, target = (client, server) if from_client else (server, client)
+        packets.append(tcp_frame(source, target, seq[from_client], seq[not from_client], PSH | ACK, data))
+        seq[from_client] += len(data)
+    capture, path = tmp_path / "grpc.pcap", tmp_path / "s.duckdb"
+    capture.write_bytes(pcap_file([Captured(START + n * 1_000_000, data) for n, data in enumerate(packets)]))
+    command = [sys.executable, "-m", "rustnet", "replay", "--no-tui", "--no-sidecar", "--db", str(path), str(capture)]
+    subprocess.run(command, check=True, capture_output=True, cwd=ROOT)
+    with duckdb.connect(str(path), read_only=True) as con:
+        rows = con.execute("SELECT uri, status, grpc_status FROM http ORDER BY ts").fetchall()
+        apps = con.execute("SELECT app, app_source FROM flows").fetchall()
+    assert rows == [("/shop.Orders/Get", 200, 0), ("/shop.Orders/Put", 200, 7)]
+    assert apps == [("http2", "payload")]

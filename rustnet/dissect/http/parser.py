@@ -53,13 +53,10 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
 MAX_HEAD = 65_536
 """Maximum size of a head."""
 
-<<<<<<< HEAD
 OLD = "HTTP/0.9"
 """Version of a request that states none."""
-=======
 _SSH = (b"SSH-2.0-", b"SSH-1.9")
 """What an SSH server answers to a client that takes it for one of HTTP."""
->>>>>>> h-SERVICES
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
 
 

@@ -9,7 +9,9 @@ from rustnet.query.views.flow_page import Card, Form, Known, Row, Value
 from rustnet.records import Kind
 from rustnet.store.meanings import kind_of
 
-APP_TABLES = {"http2": "http", "mdns": "dns", "llmnr": "dns", "dtls": "tls", "ipsec": "ike", "icmpv6": "icmp"}
+APP_TABLES = {
+    "http2": "http", "mdns": "dns", "llmnr": "dns", "dtls": "tls", "ipsec": "ike", "icmpv6": "icmp", "lmtp": "smtp",
+}  # fmt: skip
 """Table of an application whose name is not its table's."""
 
 APP_COLUMNS: dict[str, tuple[str, ...]] = {

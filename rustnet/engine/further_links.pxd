@@ -31,6 +31,7 @@ cdef class FurtherLinks(Dot11):
     cdef int erf(self, Py_ssize_t o, Py_ssize_t e) except -1
     @cython.locals(flags=int)
     cdef int juniper(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
+    @cython.locals(at=Py_ssize_t)
     cdef int preambled(self, Py_ssize_t o, Py_ssize_t e, int link) except -1
     @cython.locals(p=Packet, high=int64_t)
     cdef int station_link(self, Py_ssize_t o, Py_ssize_t e, int link) except -1

@@ -291,15 +291,24 @@ class FurtherLinks(Dot11):
 
     def preambled(self, o: int, e: int, link: int) -> int:
         """Ethernet after its preamble, or after the header of an analyser."""
-        if link == LINK_NETANALYZER:
-            return self.ethernet(o + 4, e)
-        if link == LINK_NETANALYZER_RAW:
-            o += 4
-        if o + 8 > e:
+        if o + 12 > e:
             return CUT
-        if link != LINK_EPON and self.b[o + 7] != 0xD5:  # a part of an interrupted frame, or a damaged preamble
-            return UNKNOWN_LINK
-        return self.ethernet(o + 8, e)
+        if link == LINK_EPON:  # its delimiter is the preamble's third byte, or the first that was captured
+            at = o + 6 if self.b[o] == 0xD5 else o + 8
+            return self.ethernet(at, e) if self.b[at - 6] == 0xD5 else UNKNOWN_LINK
+        if link != LINK_MPACKET:
+            if self.b[o + 1] & 1:  # an event of an input line
+                return UNKNOWN_LINK
+            o += 4
+        if link == LINK_NETANALYZER:
+            return self.ethernet(o, e)
+        for _ in range(MAX_HEADERS):
+            if o >= e or self.b[o] != 0x55:
+                break
+            o += 1
+        if o >= e:
+            return CUT
+        return self.ethernet(o + 1, e) if self.b[o] == 0xD5 else UNKNOWN_LINK  # a part of an interrupted frame
 
     def station_link(self, o: int, e: int, link: int) -> int:
         """Token ring, FDDI, Fibre Channel and IEEE 1394, all with the addresses of two stations."""

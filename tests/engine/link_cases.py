@@ -135,6 +135,8 @@ def card_cases() -> list[Case]:
         Case("netanalyzer", bytes(4) + frame, 240, TCP4),
         Case("netanalyzer transparent", bytes(4) + b"\x55" * 7 + b"\xd5" + frame, 241, TCP4),
         Case("mpacket", b"\x55" * 7 + b"\xd5" + frame, 274, TCP4),
+        Case("epon, six bytes", b"\xd5\x55\x55\1\2\3" + frame, 259, TCP4),
+        Case("netanalyzer transparent, short preamble", bytes(4) + b"\x55\xd5" + frame, 241, TCP4),
         Case("epon", b"\x55\x55\xd5\x55\x55\1\2\3" + frame, 259, TCP4),
     ]
 

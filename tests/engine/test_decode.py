@@ -125,6 +125,18 @@ def test_unknown_link_types_are_said() -> None:
     assert [link for _, link, _ in got.reader.refused] == [2, 147, 189, 220, 0xFFFF]
 
 
+def test_parts_of_frames_and_events_are_no_frames() -> None:
+    frame = by_name["ethernet"].data
+    parts = (
+        (274, b"\x55" * 7 + b"\xe6"),
+        (259, bytes(8)),
+        (240, b"\0\1\0\0"),
+        (241, b"\0\1\0\0" + b"\x55" * 7 + b"\xd5"),
+    )
+    got = track(spaced([Captured(START, header + frame, link) for link, header in parts]))
+    assert [answer for answer, _, _ in got.reader.refused] == [UNKNOWN_LINK] * 4
+
+
 def test_what_was_cut_is_told_from_what_is_malformed() -> None:
     radiotap, pktap = by_name["radiotap"], by_name["pktap v1"]
     for case, size in ((radiotap, 8), (pktap, 100), (by_name["ethernet"], 20), (by_name["ipv6"], 30)):

@@ -1,4 +1,4 @@
-"""What was counted and not decoded is said by kind, with packets and bytes: `undecoded`, the summary, the Health screen."""
+"""What was counted and not decoded is said by kind, with packets and bytes: the query `undecoded`, words on health."""
 
 import struct
 from pathlib import Path
@@ -56,9 +56,9 @@ def test_frames_below_ip_by_kind(tmp_path: Path) -> None:
     grade, text = words(tmp_path)[1]
     assert grade == "warn"
     assert text == (
-        "9 packets (75 %) below IP were counted, but not decoded (ethertype 0x8863 (PPPoE discovery): 3; "
+        "9 packets (75.0 %) below IP were counted, but not decoded (ethertype 0x8863 (PPPoE discovery): 3; "
         "LLC, SAP 0xE0 (IPX): 2; ARP of other protocols than IPv4: 1; Cisco, 0x2004 (DTP): 1; ethertype 0x1234: 1; "
-        "1 more kinds)"
+        "1 more kind)"
     )
 
 

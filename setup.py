@@ -40,6 +40,7 @@ PER_PACKET = [
     "rustnet.engine.contexts",
     "rustnet.engine.table",
     "rustnet.engine.copies",
+    "rustnet.engine.ends",
     "rustnet.engine.tracker",
     "rustnet.engine.shares",
     "rustnet.engine.sha1",

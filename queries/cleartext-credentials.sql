@@ -12,6 +12,8 @@ WITH seen AS (
     UNION ALL SELECT flow_id, ts, "user", command FROM smtp WHERE has_password
     UNION ALL SELECT flow_id, ts, "user", command FROM pop3 WHERE has_password
     UNION ALL SELECT flow_id, ts, "user", command FROM imap WHERE has_password
+    UNION ALL SELECT flow_id, ts, "user", command FROM nntp WHERE has_password
+    UNION ALL SELECT flow_id, ts, "user", command FROM managesieve WHERE has_password
     UNION ALL SELECT flow_id, ts, username, NULL FROM telnet WHERE has_password
     UNION ALL SELECT flow_id, ts, dn, auth FROM ldap WHERE has_password
     UNION ALL SELECT flow_id, ts, username, command FROM redis WHERE has_password

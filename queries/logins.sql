@@ -16,6 +16,10 @@ WITH tried AS (
     UNION ALL SELECT flow_id, ts, "user", ok FROM pop3 WHERE command IN ('PASS', 'APOP', 'AUTH')
     UNION ALL SELECT flow_id, ts, "user", CASE result WHEN 'OK' THEN true WHEN 'NO' THEN false END
     FROM imap WHERE command IN ('LOGIN', 'AUTHENTICATE')
+    UNION ALL SELECT flow_id, ts, "user", CASE result WHEN 'OK' THEN true WHEN 'NO' THEN false END
+    FROM managesieve WHERE command = 'AUTHENTICATE'
+    UNION ALL SELECT flow_id, ts, "user", CASE WHEN reply_code IN (281, 283) THEN true WHEN reply_code >= 400 THEN false END
+    FROM nntp WHERE command IN ('AUTHINFO PASS', 'AUTHINFO SASL')
     UNION ALL SELECT flow_id, ts, CASE WHEN domain <> '' THEN domain || '\' || username ELSE username END,
         CASE WHEN result = 'SUCCESS' THEN true WHEN result IS NULL THEN NULL ELSE false END
     FROM smb WHERE command = 'SESSION_SETUP' AND username IS NOT NULL AND result IS DISTINCT FROM 'MORE_PROCESSING_REQUIRED'

@@ -32,6 +32,8 @@ WITH samples(service, measured, flow_id, ms) AS (
     UNION ALL SELECT 'imap', 'command to tagged response', flow_id, response_ms FROM imap
     UNION ALL SELECT 'pop3', 'command to reply', flow_id, response_ms FROM pop3
     UNION ALL SELECT 'smtp', 'command to final reply', flow_id, response_ms FROM smtp
+    UNION ALL SELECT 'nntp', 'command to reply', flow_id, response_ms FROM nntp
+    UNION ALL SELECT 'managesieve', 'command to result', flow_id, response_ms FROM managesieve
     UNION ALL SELECT 'finger', 'query to answer', flow_id, response_ms FROM finger
     UNION ALL SELECT 'gopher', 'request to answer', flow_id, response_ms FROM gopher
     UNION ALL SELECT 'rtsp', 'request to response', flow_id, response_ms FROM rtsp

@@ -7,7 +7,7 @@ WITH alike(app, service) AS (
     VALUES ('tls', 'https'), ('tls', 'imaps'), ('tls', 'pop3s'), ('tls', 'smtps'), ('tls', 'submissions'),
         ('tls', 'ldaps'), ('tls', 'ftps'), ('tls', 'domain-s'), ('tls', 'secure-mqtt'), ('tls', 'sips'),
         ('tls', 'ircs-u'), ('tls', 'nntps'), ('tls', 'telnets'), ('quic', 'https'), ('http', 'http-alt'), ('http2', 'http'), ('http2', 'https'), ('http2', 'http-alt'),
-        ('http', 'http-proxy'), ('http', 'webcache'), ('dns', 'domain'), ('mdns', 'mdns'), ('smtp', 'submission'),
+        ('http', 'http-proxy'), ('http', 'webcache'), ('dns', 'domain'), ('mdns', 'mdns'), ('smtp', 'submission'), ('managesieve', 'sieve'),
         ('dhcp', 'bootps'), ('dhcp', 'bootpc'), ('dhcp', 'dhcpv6-client'), ('dhcp', 'dhcpv6-server'),
         ('dhcpv6', 'dhcpv6-client'), ('dhcpv6', 'dhcpv6-server'), ('smb', 'microsoft-ds'), ('smb', 'netbios-ssn'),
         ('imap', 'imap2'), ('imap', 'imap4'), ('netbios', 'netbios-ns'), ('netbios', 'netbios-dgm'),

@@ -42,9 +42,9 @@ class Numbers:
 def number_flows(numbers: list[Numbers], first_packets: list[Array], first: int) -> int:
     """Number the flows that began in a batch, in the order of their packets; returns how many there are.
 
-    ``first_packets`` has a list for each worker (`rustnet.analysis.workers.WorkerReply`). All flows that begin in
-    one packet are one worker's, but for the first worker's that the others follow as well: it comes before what the
-    packet completes.
+    ``first_packets`` has a list for each worker (`rustnet.analysis.workers.WorkerReply`), of packets or of parts of
+    them. All flows that begin in one are one worker's, but for the first worker's that the others follow as well: it
+    comes before what the packet completes.
     """
     own = [packets[packets > 0] for packets in first_packets]
     order = np.argsort(np.concatenate(own), kind="stable")

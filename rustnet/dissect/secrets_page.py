@@ -14,7 +14,8 @@ NONE = "none in the clear"
 CREDENTIALS: dict[str, str] = {
     "proxy": NONE,
     "tls": NONE,
-    "http2": "only heads that were upgraded from HTTP/1.1 are read, as those of http",
+    "http2": "as of http: values of authorization, proxy-authorization and cookies, bodies, other fields; debug data of"
+    " GOAWAY",
     "http": "values of Authorization, Proxy-Authorization and cookies, bodies, other fields",
     "ssh": NONE,
     "smtp": "everything of AUTH but the mechanism and the user; messages; unknown commands",

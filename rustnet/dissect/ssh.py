@@ -198,11 +198,14 @@ class SshParser(OneRowParser[Ssh]):
         return end + 1
 
     def _other_line(self, line: bytes, side: int) -> None:
-        """Skip a line that is not the identification: a server may send some, a client empty ones."""
+        """Skip a line that is not the identification: a server may send some; of a client empty ones are tolerated."""
         self.lines[side] += 1
-        expected = side == 0 or not line.strip(b"\0 ")
-        if not expected or self.lines[side] > MAX_LINES or (not self.begun and line.startswith(b"SSH-")):
-            self.reject(DissectError("expected an SSH identification line"))
+        error = DissectError("expected an SSH identification line")
+        if side and not line.strip(b"\0 ") and self.begun:
+            if self.lines[1] == 1:
+                self.talk.anomaly("malformed_ssh", str(error))
+        elif side or self.lines[0] > MAX_LINES or (not self.begun and line.startswith(b"SSH-")):
+            self.reject(error)
 
     def _read_http(self, data: bytes, pos: int, side: int, from_src: bool) -> int:
         """Let HTTP read the messages of a side that takes the other one for its peer; nothing else is read of it."""

@@ -75,7 +75,7 @@ class Dot11(Ethernet):
             size = (size + 3) & ~3
         if control & 0x40 or flags & 0x40 or o + size + 8 > e:  # no data, encrypted, or too short for SNAP
             return self.link_only(undecoded(control, flags))
-        if self.b[o + 22] & 0x0F:  # a later part of a frame
+        if self.b[o + 22] & 0x0F and not self.snap(o + size, e):  # a later part of a frame
             return self.link_only(WLAN)
         return self.dot11_data(o + size, e, qos)
 

@@ -239,7 +239,7 @@ class FurtherLinks(Dot11):
         """Endace's extensible record format: time, type, flags, sizes, extension headers, and a frame."""
         if o + 16 > e:
             return CUT
-        kind = self.b[o]
+        kind = self.b[o + 8]
         stop = o + u16(self, o + 10)
         if o + 16 < stop < e:
             e = stop
@@ -294,10 +294,10 @@ class FurtherLinks(Dot11):
         if link == LINK_NETANALYZER:
             return self.ethernet(o + 4, e)
         if link == LINK_NETANALYZER_RAW:
-            return self.ethernet(o + 12, e)
+            o += 4
         if o + 8 > e:
             return CUT
-        if link == LINK_MPACKET and self.b[o + 7] != 0xD5:  # a part of a frame that was interrupted
+        if link != LINK_EPON and self.b[o + 7] != 0xD5:  # a part of an interrupted frame, or a damaged preamble
             return UNKNOWN_LINK
         return self.ethernet(o + 8, e)
 

@@ -197,6 +197,8 @@ MAX_MSDU = 2304
 """Bytes of data in one 802.11 frame, or in one of those that are aggregated."""
 AGGREGATE = 255
 """In the place of a tunnel: an 802.11 frame (A-MSDU) that carries several packets, each on the same level as others."""
+PART_BITS = 9
+"""Bits that hold the number of a packet within such a frame (`Packet.part`)."""
 
 IPV4_FRAGMENT, IPV4_OFFSET = 0x3FFF, 0x1FFF
 """Of the header's flags and fragment offset: what only fragments have set; the offset."""

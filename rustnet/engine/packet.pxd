@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint16_t, uint32_t, uint64_t
 cdef class Packet:
     cdef public int64_t ts, number, length
     cdef public uint32_t interface
+    cdef public int part
     cdef public int version
     cdef public int protocol
     cdef public uint64_t src_hi, src_lo, dst_hi, dst_lo

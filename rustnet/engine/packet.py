@@ -5,7 +5,7 @@ class Packet:
     """A frame's number, time and length, and the header fields of one layer of it.
 
     Addresses are 128 bits in two halves, IPv4 as IPv4-mapped IPv6. Below layer 3 (``version`` 0) the low halves hold
-    the MAC addresses.
+    the MAC addresses. ``part`` counts the packets of a frame that carries several, from 1 on.
     """
 
     def __init__(self) -> None:
@@ -13,6 +13,7 @@ class Packet:
         self.number = 0
         self.length = 0
         self.interface = 0
+        self.part = 0
         self.clear()
         self.mac_at = -1
         self.src_mac = -1

@@ -43,6 +43,7 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions
         INFORMATION_REPLY,
         LAST_ACK,
         MASK_REPLY,
+        PART_BITS,
         STATE_NONE,
         SYN,
         SYN_ACK,
@@ -91,7 +92,7 @@ class FlowTable(Contexts):
         self.swept_at = 0
         self.keep_first_packets = False
         self.first_packets: list[int] = []
-        """While ``keep_first_packets``: number of the first packet of each new flow, in the order of their ids."""
+        """While ``keep_first_packets``: first packet, and part of it, of each new flow, in the order of their ids."""
         self.reported_ids: Any = view(np.zeros(0, np.int64))
         """By slot: the flow that `take_touched` reported last."""
         self.reported_packets: Any = view(np.zeros(0, np.int64))
@@ -190,7 +191,7 @@ class FlowTable(Contexts):
         flow.flow_id = self.next_id
         self.next_id += 1
         if self.keep_first_packets:
-            self.first_packets.append(p.number)
+            self.first_packets.append((p.number << PART_BITS) | p.part)
         flow.hash = h
         if swap:
             flow.a_hi, flow.a_lo, flow.a_port = p.dst_hi, p.dst_lo, p.dst_port

@@ -2,6 +2,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from rustnet.engine.copies cimport Copies
 from rustnet.engine.decode cimport Decoder, frame
+from rustnet.engine.ends cimport Ends
 from rustnet.engine.flow cimport Flow, Half, Side, half, note
 from rustnet.engine.fragments cimport Fragments
 from rustnet.engine.index cimport PacketIndex
@@ -12,7 +13,7 @@ from rustnet.engine.streams cimport Stream, Streams
 from rustnet.engine.table cimport FlowTable
 from rustnet.engine.jumps cimport wrap
 from rustnet.engine.reader cimport u32
-from rustnet.engine.tally cimport end_interval, end_stamp, last_intervals, start_stamp, tally_of
+from rustnet.engine.tally cimport end_interval, end_stamp, start_stamp, tally_of
 from rustnet.engine.tcp cimport segment
 from rustnet.sources.frames cimport Frames
 from rustnet.engine.numbers cimport *
@@ -21,25 +22,20 @@ cdef int MAX_SUBFRAMES, ECHO_HEADER, PUSH, TIMESTAMPS_SIZE, MAX_PORTLESS, MAX_TU
 
 
 cdef uint64_t INNER_TAGS, MASK64, MASK32
-cdef int64_t NO_ACK, SECOND
+cdef int64_t NO_ACK
 
 @cython.final
-cdef class Tracker:
-    cdef public Listener listener
+cdef class Tracker(Ends):
     cdef public Fragments fragments
     cdef Copies copies
     cdef public bint without_duplicates, recognised
-    cdef object clock
     cdef public Decoder decoder
     cdef public PacketIndex index
-    cdef public FlowTable table
-    cdef public Streams streams
-    cdef public list jumped, intervals
     cdef const unsigned char[::1] wanted
-    cdef public uint64_t share, shares
+    cdef public uint64_t shares
     cdef int64_t[::1] portless
     cdef public int64_t unread
-    cdef public int64_t undecoded, tunnel_failures, last_number, last_ts
+    cdef public int64_t undecoded, tunnel_failures, last_number
     cdef uint8_t touched
     cdef uint8_t[::1] owners
 
@@ -65,7 +61,7 @@ cdef class Tracker:
     cdef int first(self, Flow flow, Packet p, bint from_src) except -1
     @cython.locals(whose=uint64_t)
     cdef bint elsewhere(self, Packet p) except -1
-    @cython.locals(first_packets=list)
+    @cython.locals(first_packets=list, first=int64_t)
     cdef int mark_shadow(self, Flow flow) except -1
     cdef inline int count(self, Flow flow, Half *me, Packet p) except -1
     @cython.locals(protocol=int, header=Py_ssize_t, data=bytes, timeout=int64_t)
@@ -81,10 +77,3 @@ cdef class Tracker:
     cdef int name_fragment(self, Packet p, uint64_t context) except -1
     @cython.locals(p=Packet, key=tuple, data=bytes, offset=int, more=bint)
     cdef bint complete(self, uint64_t context) except -1
-    cdef int sweep(self, Frames frames) except -1
-    @cython.locals(flow=Flow, ended=list)
-    cpdef list close_ended(self)
-    cdef int close(self, Flow flow) except -1
-    cpdef list take_jumped(self)
-    cpdef list take_intervals(self)
-    cpdef list finish(self)

@@ -6,16 +6,15 @@ This is the loop that runs once per packet. It calls the `Listener` only while a
 import cython
 import numpy as np
 
-from rustnet.engine.clock import Clock
 from rustnet.engine.copies import Copies
 from rustnet.engine.decode import Decoder
+from rustnet.engine.ends import Ends
 from rustnet.engine.flow import Flow
 from rustnet.engine.fragments import Fragments
 from rustnet.engine.index import CAPACITY, PacketIndex
 from rustnet.engine.listener import Listener
-from rustnet.engine.numbers import MASK32, MASK64, NO_ACK, SECOND, WANTED_SIZE
+from rustnet.engine.numbers import MASK32, MASK64, NO_ACK, WANTED_SIZE
 from rustnet.engine.packet import Packet
-from rustnet.engine.streams import Streams
 from rustnet.engine.table import FlowTable
 from rustnet.policy.timeouts import IdleTimeouts
 from rustnet.sources.frames import Frames, zeros
@@ -42,6 +41,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
         MARK_ISN,
         OK,
         OWNER,
+        PART_BITS,
         RST,
         SHARE_SHIFT,
         SYN,
@@ -51,7 +51,7 @@ if not cython.compiled:  # compiled, these come from the .pxd, most as C functio
     )
     from rustnet.engine.reader import u32
     from rustnet.engine.shares import owner
-    from rustnet.engine.tally import end_interval, end_stamp, last_intervals, start_stamp, tally_of
+    from rustnet.engine.tally import end_interval, end_stamp, start_stamp, tally_of
     from rustnet.engine.tcp import segment
 
 MAX_TUNNELS = 8
@@ -76,7 +76,7 @@ INNER_TAGS = 0x9E3779B1
 """Factor by which the VLAN tags inside a tunnel are mixed into the context of its flows."""
 
 
-class Tracker:
+class Tracker(Ends):
     """Follows all flows of one capture.
 
     ``wanted`` has a byte for each of the first `WANTED_SIZE` protocol numbers: non-zero where payload is to be read.
@@ -87,31 +87,22 @@ class Tracker:
     def __init__(
         self, listener: Listener, wanted: bytes, server_ports: bytes, timeouts: IdleTimeouts, first_id: int = 1
     ) -> None:
-        self.listener = listener
+        super().__init__(listener, FlowTable(server_ports, timeouts, first_id))
         self.decoder = Decoder()
-        self.table = FlowTable(server_ports, timeouts, first_id)
-        self.streams = Streams(listener)
         self.fragments = Fragments()
         self.copies = Copies()
         self.without_duplicates = False
         self.recognised = False
         self.index = PacketIndex()
         self.wanted = wanted
-        self.share = 0
         self.shares = 1
         self.owners = zeros(1, np.uint8)
-        self.jumped: list[tuple[int, int, int, int]] = []
-        """Ended flows with numbers of another stream: id, segments, time and packet number of the first."""
-        self.intervals: list[tuple[int, ...]] = []
-        """Intervals of bulk TCP flows that have ended: values of `rustnet.engine.tally.COLUMNS`."""
         self.undecoded = 0
         self.tunnel_failures = 0
         self.portless = zeros(WANTED_SIZE, np.int64)
         self.unread = 0
         self.last_number = 0
-        self.last_ts = 0
         self.touched = 0
-        self.clock = Clock()
 
     def divide(self, share: int, shares: int) -> None:
         """Follow the flows of one of several shares only (`rustnet.engine.shares`), and list their first packets."""
@@ -217,7 +208,7 @@ class Tracker:
         flow: Flow | None = None
         for depth in range(level, MAX_TUNNELS):
             if p.tunnel == AGGREGATE:
-                if not moved:
+                if not moved and not p.part:
                     return self.aggregated(frames, context, outer, tunnel, depth)
                 p.tunnel = 0
             if depth and self.shares > 1 and self.elsewhere(p):
@@ -281,6 +272,7 @@ class Tracker:
             size = decoder.subframe_size(at, end)
             p.clear()
             decoder.depth = 0
+            p.part = k + 1
             p.length = at - start if size and k < MAX_SUBFRAMES - 1 and at - start < left else left
             left -= p.length
             if decoder.subframe(start, end) != OK:
@@ -298,7 +290,7 @@ class Tracker:
                     payload += p.payload
             if not size:
                 break
-        p.length = whole
+        p.length, p.part = whole, 0
         p.protocol, p.flags, p.payload, table.from_src = protocol, flags, payload, from_src
         return first
 
@@ -410,8 +402,9 @@ class Tracker:
         """Mark a flow that the first tracker owns and this one only follows for its fragments."""
         flow.shadow = 1
         first_packets = self.table.first_packets
-        if first_packets and first_packets[len(first_packets) - 1] == flow.first_packet:
-            first_packets[len(first_packets) - 1] = -flow.first_packet
+        first = (flow.first_packet << PART_BITS) | self.decoder.pkt.part
+        if first_packets and first_packets[len(first_packets) - 1] == first:
+            first_packets[len(first_packets) - 1] = -first
 
     def count(self, flow: Flow, me: Half, p: Packet) -> None:
         """Count one packet."""
@@ -497,51 +490,3 @@ class Tracker:
             return False
         self.decoder.attach(memoryview(whole))
         return self.decoder.reassembled(self.fragments.protocol, len(whole)) == OK
-
-    def sweep(self, frames: Frames) -> None:
-        """End idle flows, by the clock of the packets and not of this machine."""
-        self.last_ts = self.clock.advance(frames)
-        if abs(self.last_ts - self.table.swept_at) >= SECOND:
-            self.table.sweep(self.last_ts)
-
-    def tick(self, now: int) -> None:
-        """End idle flows at time ``now`` although no packet came."""
-        self.last_ts = self.clock.pass_to(now)
-        if abs(self.last_ts - self.table.swept_at) >= SECOND:
-            self.table.sweep(self.last_ts)
-
-    def close_ended(self) -> list[Flow]:
-        """Take the flows that ended, after their held segments were delivered and their parsers closed."""
-        ended = self.table.take_ended()
-        if self.share:
-            ended = [flow for flow in ended if not flow.shadow]
-        for flow in ended:
-            self.close(flow)
-        return ended
-
-    def close(self, flow: Flow) -> None:
-        """Let the parsers of a flow finish; remember what was odd about it."""
-        if flow.jumps:
-            self.jumped.append((flow.flow_id, flow.jumps, flow.jump_ts, flow.jump_packet))
-        if flow.tallies is not None:
-            last_intervals(flow, self.intervals)
-        if flow.src_stream is not None or flow.dst_stream is not None:
-            self.streams.finish(flow)
-        if flow.talk is not None:
-            self.listener.close(flow)
-
-    def take_jumped(self) -> list[tuple[int, int, int, int]]:
-        """What `jumped` holds, once."""
-        jumped, self.jumped = self.jumped, []
-        return jumped
-
-    def take_intervals(self) -> list[tuple[int, ...]]:
-        """What `intervals` holds, once."""
-        intervals, self.intervals = self.intervals, []
-        return intervals
-
-    def finish(self) -> list[Flow]:
-        """The capture is over: end every flow and take them all."""
-        self.table.sweep(self.last_ts)
-        self.table.end_all()
-        return self.close_ended()

@@ -351,7 +351,7 @@ class Tunnels(Reader):
 
     def lisp(self, o: int, e: int) -> None:
         """LISP's data packets (RFC 9300), and those of other protocols than IP (RFC 9305)."""
-        if o + 28 > e:
+        if o + 28 > e or self.b[o] & 3:  # encrypted with this key
             return
         flags = self.b[o]
         key = u32(self, o + 4) >> 8 if flags & 8 else 0

@@ -31,7 +31,8 @@ FROM captures AS c LEFT JOIN (
     FROM packets GROUP BY capture_id
 ) AS p ON p.capture_id = c.capture_id ORDER BY c.capture_id"""
 
-# A tunnel counts packets that the index assigns to the flows inside it.
+# A tunnel counts packets that the index assigns to the flows inside it. An 802.11 frame may carry packets of several
+# flows, of which the index has the first.
 _FLOW_PACKETS = """
 WITH counted AS (
     SELECT flow_id, count(*) AS packets, sum(length)::BIGINT AS bytes FROM packets
@@ -43,7 +44,10 @@ WITH counted AS (
 )
 SELECT count(*) FROM flows LEFT JOIN counted ON counted.flow_id = flows.flow_id
 WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
-    AND flows.flow_id NOT IN (SELECT flow_id FROM carriers)"""
+    AND flows.flow_id NOT IN (SELECT flow_id FROM carriers)
+    AND (coalesce(counted.packets, 0) > flows.src_packets + flows.dst_packets OR flows.outer_flow_id IS NULL
+        AND (flows.capture_id, flows.interface) NOT IN (
+            SELECT (capture_id, interface) FROM interfaces WHERE link_type IN (105, 113, 119, 127, 163, 192, 276)))"""
 
 
 def check(session: "Session") -> list[Finding]:

@@ -13,8 +13,12 @@ import pytest
 from rustnet.analysis.collector import Collector
 from rustnet.analysis.workers import WorkerError, WorkerReply, Workers, is_dense, worker_count
 from rustnet.errors import ExitCode
+from rustnet.query.integrity import check
+from rustnet.query.session import open_session
 from rustnet.sources.stored import open_input
+from tests.engine.link_cases import aggregate, datagram, subframe
 from tests.support.paths import CORPUS, ROOT, SAMPLES
+from tests.support.pcap import write_pcap
 
 CAPTURES = [SAMPLES / name for name in ("web.pcap", "dns.pcap", "network.pcapng", "scan.pcap.zst", "damaged.pcap")]
 pytestmark = [
@@ -68,6 +72,17 @@ def test_sessions_are_equal(tmp_path: Path, workers: int) -> None:
     assert alone.keys() == shared.keys()
     for table, found in alone.items():
         assert shared[table] == found, table
+
+
+def test_packets_of_one_wireless_frame_have_owners_of_their_own(tmp_path: Path) -> None:
+    ports = range(40_000, 40_040)
+    frames = [aggregate(*(subframe(datagram(port + k)) for k in (0, 7, 7, 13))) for port in ports]
+    path = write_pcap(tmp_path / "air.pcap", frames, link=105, step=30_000_000)
+    alone = rows(session(tmp_path / "alone.duckdb", [path], 0))
+    assert rows(session(tmp_path / "shared.duckdb", [path], 3)) == alone
+    with open_session(str(tmp_path / "shared.duckdb")) as opened:
+        assert opened.execute("SELECT count(*) FROM flows").rows == [(53,)]
+        assert [finding.check for finding in check(opened) if not finding.ok] == []
 
 
 def test_names_are_settled_over_all_workers_in_the_order_of_time() -> None:

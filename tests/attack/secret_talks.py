@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.attack.secret_asn1 import LDAP, SNMP
 from tests.attack.secret_cases import Case, Steps, b64, lines
 from tests.attack.secret_uris import URIS
+from tests.support.http2 import DATA, END_STREAM, GOAWAY, PREFACE, Peer, frame, settings
 
 
 def read_talks() -> Iterator[Case]:
@@ -329,4 +330,19 @@ BINARY = [
     ),
     Case("tftp", 69, lambda s, d: [(">", b"\0\2" + d + b"\0octet\0")], udp=True),
 ]
-CASES = [*read_talks(), *IRC, *REDIS, *TELNET, *LDAP, *SNMP, *BINARY, *URIS]
+
+
+def http2(secret: bytes, decoy: bytes) -> Steps:
+    """A request with credentials, and a response that repeats them."""
+    client, server, s = Peer(), Peer(), secret.decode()
+    fields = (("authorization", f"Bearer {s}"), ("cookie", f"sid={s}"), ("x-token", s), ("user-agent", s))
+    return [
+        (">", PREFACE + settings((3, 100)) + client.request(1, f"/{decoy.decode()}?token={s}", *fields, end=False)),
+        (">", frame(DATA, END_STREAM, 1, secret)),
+        ("<", settings((3, 100)) + server.response(1, 401, ("server", s), ("set-cookie", s), ("grpc-message", s))),
+        ("<", frame(GOAWAY, 0, 0, bytes(8) + secret)),
+    ]
+
+
+HTTP2 = [Case("http2", 50051, http2)]
+CASES = [*HTTP2, *read_talks(), *IRC, *REDIS, *TELNET, *LDAP, *SNMP, *BINARY, *URIS]

@@ -14,9 +14,11 @@ Messages = Iterable[tuple[bool, bytes]]
 class DispatchedFlow:
     """One flow, read by the parser whose protocol recognises it, of all that are registered."""
 
-    def __init__(self, said: Messages, port: int = 9999, transport: str = "tcp", chunk: int = 0) -> None:
+    def __init__(
+        self, said: Messages, port: int = 9999, transport: str = "tcp", chunk: int = 0, strict: bool = True
+    ) -> None:
         self.sink = ListSink()
-        self.dispatcher = Dispatcher(DISSECTORS, self.sink, strict=True)
+        self.dispatcher = Dispatcher(DISSECTORS, self.sink, strict=strict)
         self.flow = Flow()
         self.talk = Conversation(self.sink, 1, transport, "192.0.2.1", 50000, "198.51.100.2", port)
         self.flow.talk, self.talk.flow = self.talk, self.flow

@@ -98,6 +98,26 @@ def test_junk_ahead_of_the_first_datagram(name: str) -> None:
         if sample.transport == "udp":
             plain = DispatchedFlow(sample.talk, sample.port, "udp")
             for junk in JUNK:
-                changed = DispatchedFlow([(CLIENT, junk), (SERVER, junk), *sample.talk], sample.port, "udp")
+                said = [(CLIENT, junk), (SERVER, junk), *sample.talk]
+                changed = DispatchedFlow(said, sample.port, "udp", strict=False)
                 assert changed.talk.app == plain.talk.app, junk
                 assert stored(changed) == stored(plain), junk
+
+
+@pytest.mark.parametrize("name", ["dns", "sip", "ntp", "snmp", "radius", "coap", "dhcp"])
+def test_junk_behind_the_first_datagrams(name: str) -> None:
+    for sample in SAMPLES[name]:
+        if sample.transport == "udp":
+            twice = DispatchedFlow(sample.talk * 2, sample.port, "udp", strict=False)
+            junk = [(sender, data) for data in JUNK[:-1] for sender in (CLIENT, SERVER)]
+            changed = DispatchedFlow([*sample.talk, *junk, *sample.talk], sample.port, "udp", strict=False)
+            assert changed.talk.app == name
+            assert stored(changed) == stored(twice)
+
+
+def test_no_amount_of_junk_ends_a_conversation_that_has_as_many_messages() -> None:
+    (sample, *_) = SAMPLES["dns"]
+    said = [*sample.talk, (CLIENT, JUNK[0])] * 40
+    plain = DispatchedFlow(sample.talk * 40, 53, "udp")
+    assert stored(DispatchedFlow(said, 53, "udp", strict=False)) == stored(plain)
+    assert not DispatchedFlow([*sample.talk, *[(CLIENT, JUNK[0])] * 40], 53, "udp", strict=False).flow.wants

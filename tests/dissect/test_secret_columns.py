@@ -110,7 +110,7 @@ def test_every_protocol_says_what_it_never_stores_and_shows_it() -> None:
     planted = {name for case in CASES for name in names if case.name.partition("-")[0] == name}
     for dissector in registry.DISSECTORS:
         seen = [one.name for record in dissector.records for one in columns(record) if one.name.startswith("has_")]
-        if seen and dissector.name != "http2":  # upgraded from http, with its parser of heads
+        if seen:
             assert CREDENTIALS[dissector.name] != NONE
             assert dissector.name in planted
 

@@ -125,7 +125,7 @@ def test_other_lines_and_the_key_exchange_in_one_segment() -> None:
 def test_empty_lines_of_a_client() -> None:
     flow, (row,) = talk((SERVER, b"SSH-2.0-x\r\n"), (CLIENT, b"\r\n\r\nSSH-1.99-y\r\n"))
     assert (row.client_banner, row.server_banner) == ("SSH-1.99-y", "SSH-2.0-x")
-    assert flow.sink.anomalies == []
+    assert flow.sink.anomalies == [("malformed_ssh", "expected an SSH identification line")]
 
 
 @pytest.mark.parametrize("complaint", [b"Protocol major versions differ.\n", b"Invalid SSH identification string.\r\n"])
@@ -149,6 +149,18 @@ def test_a_client_that_speaks_http_after_the_server(port: int, chunk: int) -> No
     assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", True)]
     assert [(row["method"], row["host"]) for row in flow.rows(Http)] == [("GET", "www.example.org")]
     assert ("malformed_ssh", "the client speaks HTTP, the other side SSH") in flow.sink.anomalies
+
+
+@pytest.mark.parametrize("port", [22, 80, 2222])
+@pytest.mark.parametrize("answer", [b"SSH-2.0-x\r\nInvalid SSH identification string.\r\n", b"SSH-2.0-x\r\n" + KEYS])
+def test_a_client_that_speaks_http_before_the_server(port: int, answer: bytes) -> None:
+    flow = DispatchedFlow([(CLIENT, GET), (SERVER, answer)], port=port)
+    assert flow.talk.app == "ssh"
+    assert [(row["server_banner"], "hassh_server" in row) for row in flow.rows(Ssh)] == [("SSH-2.0-x", KEYS in answer)]
+    assert [(row["method"], row["host"], row.get("status")) for row in flow.rows(Http)] == [
+        ("GET", "www.example.org", None),
+    ]  # fmt: skip
+    assert flow.sink.anomalies == []
 
 
 def test_a_server_that_speaks_http() -> None:

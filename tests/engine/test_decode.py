@@ -10,6 +10,7 @@ import pytest
 from rustnet.engine.numbers import CUT, MALFORMED, TUNNEL_NAMES, UNKNOWN_LINK
 from tests.engine import decode_cases
 from tests.engine.decode_cases import A4, A6, B4, B6, C4, CLIENT, CLIENT6, D4, DATA, SERVER, SERVER6, Case
+from tests.engine.link_cases import CASES as LINK_CASES
 from tests.engine.tag_cases import TAG_CASES
 from tests.engine.tracking import Tracked, track
 from tests.engine.tunnel_cases import OTHER_IP, OTHER_UDP, PORTS, TUNNELS, over_ip, over_udp
@@ -17,7 +18,7 @@ from tests.support.effort import assert_linear
 from tests.support.packets import ACK, SECOND, START, Captured, checksum, ethernet, ip, kind_of, paced, tcp, udp
 from tests.support.uncompiled import RUNS_PURE
 
-CASES = decode_cases.CASES + TUNNELS + TAG_CASES
+CASES = decode_cases.CASES + TUNNELS + TAG_CASES + LINK_CASES
 by_name = {case.name: case for case in CASES}
 each_case = pytest.mark.parametrize("case", CASES, ids=list(by_name))
 

@@ -6,7 +6,23 @@ import numpy as np
 import pytest
 
 from rustnet.engine.listener import Listener
-from rustnet.engine.numbers import EVERYONE, ICMP, MAPPED, OWNER, TCP, UDP, WANTED_SIZE
+from rustnet.engine.numbers import (
+    EVERYONE,
+    GRE,
+    ICMP,
+    IPIP,
+    L2TP,
+    LISP_PORT,
+    MAPPED,
+    MPLS_IN_IP,
+    OWNER,
+    PIM,
+    TCP,
+    TZSP_PORT,
+    UDP,
+    VXLAN_GPE_PORT,
+    WANTED_SIZE,
+)
 from rustnet.engine.packet import Packet
 from rustnet.engine.shares import Division, owner
 from rustnet.engine.tracker import Tracker
@@ -53,6 +69,17 @@ def packet(src: int, dst: int, src_port: int, dst_port: int, protocol: int = TCP
     made.src_port, made.dst_port = src_port, dst_port
     made.protocol, made.has_ports = protocol, 1
     return made
+
+
+def test_tunnels_and_fragments_are_everyones() -> None:
+    """Later fragments of IPv6 may name any protocol, the datagram's ports decide its owner."""
+    for protocol in (GRE, IPIP, L2TP, MPLS_IN_IP, PIM):
+        assert owner(packet(1, 2, 0, 0, protocol), 4) == EVERYONE
+    for port in (VXLAN_GPE_PORT, LISP_PORT, TZSP_PORT):
+        assert owner(packet(1, 2, 40_000, port, UDP), 4) == owner(packet(2, 1, port, 40_000, UDP), 4) == EVERYONE
+    later = packet(1, 2, 0, 0, 59)
+    later.version, later.fragment = 6, 1
+    assert owner(later, 4) == EVERYONE
 
 
 def test_both_directions_have_one_owner_and_flows_are_spread() -> None:

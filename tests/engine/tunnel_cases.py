@@ -192,6 +192,7 @@ OTHER_UDP: list[tuple[str, int, bytes]] = [
     ("ip that does not fit", 4_341, bytes(8) + PLAIN + b"x"),
     ("ip cut short by its sender", 4_341, bytes(8) + PLAIN[:-1]),
     ("ipv6 where ipv4 is named", 4_790, b"\x0c\0\0\1\0\0\x2a\0" + PLAIN6),
+    ("lisp encrypted", 4_341, b"\x09" + bytes(7) + PLAIN),
     ("gpe of another version", 4_790, b"\x3c\0\0\1\0\0\x2a\0" + PLAIN),
     ("gpe operations", 4_790, b"\x0d\0\0\1\0\0\x2a\0" + PLAIN),
     ("gpe without protocol", 4_790, b"\x0c\0\0\0\0\0\x2a\0" + PLAIN),

@@ -145,7 +145,10 @@ def test_a_quoted_packet_is_the_rewritten_one() -> None:
 @pytest.mark.parametrize(
     ("name", "inner"),
     [("gre", 42), ("ipip", 34), ("vxlan", 42 + 8 + 14), ("geneve", 42 + 8 + 20 + 14), ("gtp", 50), ("l2tp", 52),
-     ("capwap", 42 + 20 + 34),
+     ("capwap", 42 + 20 + 34), ("gre in udp", 50), ("vxlan-gpe", 50), ("vxlan-gpe ethernet", 50 + 14),
+     ("vxlan-gpe labels", 54), ("lisp", 50), ("mpls in udp", 46), ("mpls in ip", 38), ("pim register", 42),
+     ("gre wccp", 42), ("gre wireless", 38 + 34), ("eoip", 42 + 14), ("tzsp wireless", 42 + 5 + 34),
+     ("ayiya", 42 + 8 + 16 + 20),
      ("pppoe", 22), ("mpls", 18), ("vlans", 22), ("snap", 22), ("loopback", 4), ("ppp", 4), ("cooked", 16),
      ("dot11", 34), ("radiotap", 24 + 34), ("ppi", 24 + 14), ("pktap", 108 + 14)],
 )  # fmt: skip

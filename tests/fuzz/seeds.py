@@ -7,6 +7,7 @@ from pathlib import Path
 from rustnet.sources.files import open_source
 from tests.dissect.samples import SAMPLES, Sample
 from tests.engine.decode_cases import CASES
+from tests.engine.link_cases import CASES as LINK_CASES
 from tests.engine.tag_cases import TAG_CASES
 from tests.support.packets import (
     ACK,
@@ -104,7 +105,7 @@ def seeds() -> tuple[tuple[str, Seed], ...]:
                 made.append((f"{name} {i}", conversation(sample, 4, 1_400)))
                 made.append((f"{name} {i} in small pieces", conversation(sample, 6, 60)))
     made.append(("fragments", fragments()))
-    cases = CASES + TAG_CASES
+    cases = CASES + TAG_CASES + LINK_CASES
     for link in sorted({case.link for case in cases}):
         frames = [case.data for case in cases if case.link == link]
         made.append((f"link {link}", seed(frames, link)))

@@ -229,6 +229,34 @@ SORTS: dict[str, Sort] = {
     ),
     "capwap": Sort(_capwap),
     "l2tp": Sort(lambda mark: _tunnel(1701, b"\0\x02\0\1\0\2", b"\xff\x03\0\x21" + tcp4(mark))),
+    "gre in udp": Sort(lambda mark: _tunnel(4754, struct.pack(">HHI", 0x2000, TYPE_IPV4, 7), tcp4(mark))),
+    "vxlan-gpe": Sort(lambda mark: _tunnel(4790, b"\x0c\0\0\1\0\0\x07\0", tcp4(mark))),
+    "vxlan-gpe ethernet": Sort(lambda mark: _tunnel(4790, b"\x0c\0\0\3\0\0\x07\0", frame(tcp4(mark)))),
+    "vxlan-gpe labels": Sort(lambda mark: _tunnel(4790, b"\x0c\0\0\5\0\0\x07\0\0\1\1\x3f", tcp4(mark))),
+    "lisp": Sort(lambda mark: _tunnel(4341, b"\x88" + mark[:3] + b"\0\0\x07\0", tcp4(mark))),
+    "lisp control": Sort(lambda mark: _tunnel(4342, b"\x80\0\0\0", udp4(mark))),
+    "tzsp": Sort(lambda mark: _tunnel(37008, b"\1\0\0\1\x3c" + bytes([len(mark)]) + mark + b"\0\1", frame(tcp4(mark)))),
+    "tzsp wireless": Sort(lambda mark: _tunnel(37008, b"\1\0\0\x12\1", dot11(mark))),
+    "ayiya": Sort(
+        lambda mark: _tunnel(
+            5072, b"\x41\x52\x11\4" + bytes(4) + mark[:8].ljust(16, b"x") + mark[:20].ljust(20), tcp4(mark)
+        )
+    ),
+    "mpls in udp": Sort(lambda mark: _tunnel(6635, b"\0\1\1\x3f", tcp4(mark))),
+    "mpls in ip": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 137, b"\0\1\1\x3f" + tcp4(mark)))),
+    "pim register": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 103, b"\x21\0\xde\xff\0\0\0\0" + tcp4(mark)))),
+    "gre wccp": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 47, b"\0\0\x88\x3e\x80\5\0\0" + tcp4(mark)))),
+    "gre wireless": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 47, b"\0\0\x82\x10" + dot11(mark)))),
+    "eoip": Sort(
+        lambda mark: frame(
+            ip(
+                SENDER,
+                RECEIVER,
+                47,
+                struct.pack(">HHHH", 0x2001, 0x6400, len(frame(tcp4(mark))), 7) + frame(tcp4(mark)),
+            )
+        )
+    ),
     "esp": Sort(lambda mark: frame(ip(SENDER, RECEIVER, 50, b"\x5e\xc1\x2e\x7a\0\0\0\1" + mark))),
     "ah": Sort(_authenticated),
     "sctp": Sort(lambda mark: frame(sctp(mark))),

@@ -224,15 +224,14 @@ def _svcb_value(key: int, value: bytes) -> str | None:
 def _protocols(value: bytes) -> str | None:
     """Protocols of ALPN, separated by commas; commas and backslashes within them are escaped twice (RFC 9460, A.1)."""
     items: list[str] = []
+    plain = b"," not in value and b"\\" not in value and b'"' not in value
     pos = 0
     while pos < len(value) and len(items) < MAX_STRINGS:
         after = pos + 1 + value[pos]
         if after > len(value):
             return None
         item = value[pos + 1 : after]
-        if b"," in item or b"\\" in item:
-            item = item.replace(b"\\", b"\\\\").replace(b",", b"\\,")
-        items.append(escaped(item))
+        items.append(clean(item) if plain else escaped(item.replace(b"\\", b"\\\\").replace(b",", b"\\,")))
         pos = after
     if pos < len(value):
         items.append(MARK)
@@ -246,12 +245,14 @@ def svc_key(key: int) -> str:
 
 def _parameter(key: int, value: bytes) -> str:
     """A parameter of a service binding with its value (RFC 9460, 2.1)."""
-    if not value:
-        return svc_key(key)
     name = svc_key(key)
+    if not value:
+        return name
     text = _svcb_value(key, value)
     if text is None:  # any key and any bytes have this form
         name, text = f"key{key}", escaped(value)
+    elif key not in {1, 7}:  # numbers, addresses and Base64
+        return f"{name}={text}"
     return f'{name}="{text}"' if _NEEDS_QUOTES(text) else f"{name}={text}"
 
 

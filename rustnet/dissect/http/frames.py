@@ -25,6 +25,8 @@ _SIZES = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _FLAGS = {DATA: 0x09, HEADERS: 0x2D, SETTINGS: 0x01, PUSH_PROMISE: 0x0C, PING: 0x01, CONTINUATION: 0x04}
 _ON_CONNECTION = frozenset({SETTINGS, PING, GOAWAY})
 _ON_STREAM = frozenset({DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION})
+_LONG = frozenset({DATA, HEADERS, PUSH_PROMISE, CONTINUATION})
+"""Types whose frames may have any size; others, and those that are not known, are small."""
 _CANDIDATE = re.compile(
     rb"\x00[\x00-\x40][\x00-\xff](?:[\x00\x01][\x00-\x2d](?!\x00{4})|\x03\x00(?!\x00{4})|[\x04\x06\x07][\x00\x01]\x00{4}"
     rb"|\x08\x00)",
@@ -52,7 +54,7 @@ def header(data: bytes, pos: int) -> tuple[int, int, int, int]:
 
 def fault(length: int, kind: int, flags: int, stream: int, most: int) -> str:
     """What makes a frame impossible, as a sentence; empty if nothing does."""
-    if length > most:
+    if length > (most if kind in _LONG else DEFAULT_SIZE):
         return "a frame is larger than its receiver allows"
     if length != _SIZES.get(kind, length) or (kind == SETTINGS and length % 6) or (kind == GOAWAY and length < 8):
         return "a frame has a size that its type cannot have"

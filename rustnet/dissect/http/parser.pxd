@@ -6,7 +6,8 @@ from rustnet.dissect.http.connection cimport CHUNK, HEAD, LOST, PAUSED, PEEK, TR
 from rustnet.dissect.http.fields cimport CHUNKED, MAX_VALUE, NO_LENGTH, REQUEST_WANTED, RESPONSE_WANTED, UNCERTAIN, body_length, fill, framing, head_end, header_text, hostname, read_fields, same_host
 from rustnet.dissect.http.lines cimport answers_old, lone_request, plausible, request_line, request_oddities, response_line, response_oddities
 
-cdef int MAX_HEAD, YES
+cdef int MAX_HEAD, NO, YES
+cdef str OLD
 
 cdef str _version(bytes raw)
 
@@ -21,7 +22,7 @@ cdef class HttpParser(Connection):
     cdef _take_lone(self)
     @cython.locals(entry=tuple)
     cdef Py_ssize_t _old_answer(self, Py_ssize_t pos, int side) except -1
-    cdef Py_ssize_t _skip_stray(self, Py_ssize_t pos, int side) except -1
+    cdef Py_ssize_t _skip_stray(self, bytes data, Py_ssize_t pos, int side) except -1
     cdef Py_ssize_t _message(self, bytes head, Py_ssize_t end, int side) except -2
     @cython.locals(talk=Conversation, method=bytes, target=bytes, version=bytes, fields=dict, odd=int, length=int64_t, size=int64_t, passed=tuple)
     cdef Py_ssize_t _request(self, object line, bytes head, Py_ssize_t end, int side) except -1

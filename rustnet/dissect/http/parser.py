@@ -12,7 +12,7 @@ import re
 
 import cython
 
-from rustnet.dissect.framework.conversation import YES, DissectError, Dissector, Shape
+from rustnet.dissect.framework.conversation import NO, YES, DissectError, Dissector, Shape
 from rustnet.dissect.framework.pairs import Entry, elapsed
 from rustnet.dissect.framework.secrets import authorization_parts
 from rustnet.dissect.http.connection import Connection
@@ -53,12 +53,16 @@ if not cython.compiled:  # compiled, these come from the .pxd as C functions and
 MAX_HEAD = 65_536
 """Maximum size of a head."""
 
+OLD = "HTTP/0.9"
+"""Version of a request that states none."""
+_SSH = (b"SSH-2.0-", b"SSH-1.9")
+"""What an SSH server answers to a client that takes it for one of HTTP."""
 _TARGET = re.compile(rb"(?i:[a-z][a-z0-9+.-]*)://([^/?#]*)").match
 
 
 def _version(raw: bytes) -> str:
     """Version as it is stored; a request without one is of HTTP/0.9."""
-    return raw.decode("ascii").upper() if raw else "HTTP/0.9"
+    return raw.decode("ascii").upper() if raw else OLD
 
 
 class HttpParser(Connection):
@@ -140,7 +144,8 @@ class HttpParser(Connection):
         start = pos
         size = len(data)
         if self.old and side != self.client:
-            answer = answers_old(data[pos : pos + 5])
+            first = self.pairs.first()
+            answer = NO if first is None or first.version != OLD else answers_old(data[pos : pos + 5])
             if answer:
                 return self._old_answer(pos, side) if answer == YES else pos
         while pos < size and data[pos] in {10, 13}:  # empty lines before a message (RFC 9112, 2.2)
@@ -152,7 +157,7 @@ class HttpParser(Connection):
             self.lone = None
             try:
                 after = self._message(data[pos:end], end, side)
-                return after if after >= 0 else self._skip_stray(pos, side)
+                return after if after >= 0 else self._skip_stray(data, pos, side)
             except DissectError as error:
                 self._report("malformed_http", str(error))
                 self._resynchronise(side)
@@ -162,7 +167,7 @@ class HttpParser(Connection):
             self._resynchronise(side)
             return size
         if searched == 0 and pos < size and not plausible(data, pos):
-            return self._skip_stray(pos, side)
+            return self._skip_stray(data, pos, side)
         self.searched[side] = size - start
         if self.client < 0 and pos < size <= pos + MAX_VALUE and data[size - 1] == 10:
             self._keep_lone(data[pos:], side)
@@ -203,8 +208,17 @@ class HttpParser(Connection):
         self._resynchronise(side)
         return pos
 
-    def _skip_stray(self, pos: int, side: int) -> int:
-        """Skip bytes that are not a head: an anomaly, unless the direction begins with them."""
+    def _skip_stray(self, data: bytes, pos: int, side: int) -> int:
+        """Skip bytes that are not a head: an anomaly, unless the direction begins with them.
+
+        If the answer is an SSH server's identification, its protocol reads what follows, and names the flow.
+        """
+        if not self.head_seen[side] and self.client == 1 - side and data.startswith(_SSH, pos):
+            self.close()
+            self.handed_over = True
+            self.talk.app = None
+            self.talk.hand_over(None)
+            return pos
         if self.head_seen[side]:
             self._report("malformed_http", "expected an HTTP start line")
         self._resynchronise(side)
@@ -325,6 +339,8 @@ class HttpParser(Connection):
         else:
             row = entry[0]
             row.response_ms = elapsed(entry[1], talk.ts)
+            if row.version == OLD:
+                self.old = False
         row.status = status
         row.reason = header_text(reason) if reason else None
         fill(row, fields, RESPONSE_TEXTS, RESPONSE_SEEN)

@@ -2,12 +2,13 @@
 
 One row per request that names a dialect, a user, a share, a file, a pipe or a search pattern, also if it failed or was
 compounded with others; one per entry of a directory listing, one per file closed after data was transferred. Contents
-are skipped. Encryption is recorded once per session and compression once per connection; what is compressed or
-encrypted is not read.
+are skipped, but for calls of DCE/RPC in pipes, which are rows of `dcerpc`. Encryption is recorded once per session and
+compression once per connection; what is encrypted or compressed is not read.
 """
 
 import struct
 
+from rustnet.dissect.dcerpc.parser import Dcerpc
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Parser
 from rustnet.dissect.smb import smb1, smb2
 from rustnet.dissect.smb.session import MAX_IDENTITIES, Session, Smb
@@ -61,13 +62,19 @@ class SmbParser(Parser):
                     raise DissectError("expected an SMB packet")
             if size - at < min(length, 64):
                 break
-            wanted = min(length, _look(data, at) if length >= 64 else length)
+            wanted = min(length, self._look(data, at) if length >= 64 else length)
             if size - at < wanted:
                 break
             step = self._packet(data[at : at + wanted], at != pos, length, from_src)
             self.rest[from_src] = length - step if step else 0
             pos = at + (step or length)
         return pos
+
+    def _look(self, data: bytes, pos: int) -> int:
+        """Bytes of the message at ``pos`` that are needed to read it."""
+        if data[pos] == 0xFE:
+            return self.smb2.look(data, pos)
+        return 64 if data[pos] == 0xFD else smb1.LOOK
 
     def cut(self, data: bytes, from_src: bool) -> None:
         """Read what is present of a packet whose end is lost; names that are not complete are left out."""
@@ -80,6 +87,7 @@ class SmbParser(Parser):
         """Bytes are missing: look for the next packet."""
         self.lost[from_src] = True
         self.rest[from_src] = 0
+        self.session.pipes.resume()
 
     def close(self) -> None:
         """Store what is pending."""
@@ -141,13 +149,6 @@ class SmbParser(Parser):
         return max(len(data) - 7, pos + 1)
 
 
-def _look(data: bytes, pos: int) -> int:
-    """Bytes of the message at ``pos`` that are needed to read it."""
-    if data[pos] == 0xFE:
-        return smb2.look(data, pos)
-    return 64 if data[pos] == 0xFD else smb1.LOOK
-
-
 def _probe_smb(data: bytes, talk: Conversation, from_src: bool) -> int:
     """Recognise a length followed by one of SMB's magic numbers."""
     if not data or data[0]:
@@ -162,4 +163,6 @@ def _probe_smb(data: bytes, talk: Conversation, from_src: bool) -> int:
     return YES if magic != b"\xfeSMB" or data[8] == 64 else NO
 
 
-SMB = Dissector("smb", "Server Message Block ([MS-SMB2])", ("tcp",), (445,), (Smb,), _probe_smb, SmbParser, first=b"\0")
+SMB = Dissector(
+    "smb", "Server Message Block ([MS-SMB2])", ("tcp",), (445,), (Smb, Dcerpc), _probe_smb, SmbParser, first=b"\0"
+)

@@ -5,6 +5,7 @@ from typing import TypeVar
 from rustnet.dissect.embedded.ntlmssp import Identity
 from rustnet.dissect.framework.conversation import Conversation
 from rustnet.dissect.framework.reading import Waiting
+from rustnet.dissect.smb.pipes import Pipe, Pipes
 from rustnet.records import U32, U64, Bytes64, FilePath, Host, Software, Term, User, Word, record
 
 MAX_TREES = 256
@@ -116,7 +117,7 @@ class Smb:
 class OpenFile:
     """A file that is opened or about to be, and the bytes transferred to and from it."""
 
-    __slots__ = ("listed", "name", "read", "session", "share", "tree", "written")
+    __slots__ = ("listed", "name", "pipe", "read", "session", "share", "tree", "written")
 
     def __init__(self, row: Smb) -> None:
         self.name = row.filename
@@ -127,16 +128,20 @@ class OpenFile:
         self.written = 0
         self.listed = False
         """Entries of this directory were read."""
+        self.pipe: Pipe | None = None
+        """It is a pipe, whose contents are read."""
 
 
 class Session:
     """State of one connection."""
 
-    __slots__ = ("closing", "dialect", "files", "identities", "identity", "named", "rows", "talk", "trees", "waiting")
+    __slots__ = ("closing", "dialect", "files", "identities", "identity", "named", "pipes", "rows", "talk", "trees",
+                 "waiting")  # fmt: skip
 
     def __init__(self, talk: Conversation) -> None:
         self.talk = talk
         self.rows = 0
+        self.pipes = Pipes(talk)
         self.dialect: str | None = None
         self.identity = Identity()
         """Names in the last authentication."""
@@ -178,6 +183,7 @@ class Session:
         if handle not in self.files and len(self.files) >= MAX_FILES:
             self._store_closed(self.files.pop(next(iter(self.files))))
         self.files[handle] = file
+        file.pipe = self.pipes.add(file.share)
 
     def add_tree(self, session: int, tree: int, share: str | None) -> None:
         """Add a share by its session and tree connection."""
@@ -202,6 +208,8 @@ class Session:
 
     def _store_closed(self, file: OpenFile, ts: int = 0, packet: int = 0) -> None:
         """Store a row if data was transferred."""
+        if file.pipe is not None:
+            file.pipe.close()
         if file.read > 0 or file.written > 0:
             row = Smb(command="CLOSE", filename=file.name, share=file.share, dialect=self.dialect, tree_id=file.tree)
             row.bytes_read = file.read
@@ -217,6 +225,7 @@ class Session:
         for file in self.files.values():
             self._store_closed(file)
         self.files.clear()
+        self.pipes.close()
 
     def remember(self, session: int) -> None:
         """Remember whose session this is."""

@@ -44,7 +44,9 @@ _TRANS2_PATHS = {
 _SET_FILE_INFO = 8
 _CHANGES = {0x102: "DELETE", 1013: "DELETE", 1010: "RENAME", 1011: "LINK"}
 """By level of information: what a transaction does with an open file's name."""
-_WAIT_PIPE = 0x53
+_TRANSACT_PIPE, _WAIT_PIPE = 0x26, 0x53
+_MESSAGE = 0xC
+"""Mode of a write: the first part of a message."""
 
 
 class Header:
@@ -70,7 +72,7 @@ class Header:
 class Smb1:
     """Reads the messages of one connection."""
 
-    __slots__ = ("created", "dialects", "file", "reads", "session", "writes")
+    __slots__ = ("calls", "created", "dialects", "file", "reads", "session", "writes")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -80,6 +82,8 @@ class Smb1:
         """File that an earlier command of the same message opens."""
         self.created: dict[tuple[int, int], OpenFile] = {}
         """Files of pending requests to open one, by the request's key."""
+        self.calls: dict[int, OpenFile] = {}
+        """Pipes of pending calls by key."""
         self.reads: dict[int, OpenFile] = {}
         """Files of pending reads by key."""
         self.writes: dict[int, tuple[OpenFile, int]] = {}
@@ -124,6 +128,9 @@ class Smb1:
                 size = _u16(words, 20) | _u16(words, 18) << 16 if command == _WRITE else _u16(words, 2)
                 file.written += size
                 bounded(self.writes, key, (file, size))
+                if file.pipe is not None and command == _WRITE:
+                    ahead = 2 if _u16(words, 14) & _MESSAGE == _MESSAGE else 0  # the length of the message
+                    _feed(file, data, _u16(words, 22) + ahead, size - ahead, True)
         elif command == _CLOSE:
             session.close_file(words[:2], self._file(words[:2]), key)
         elif command in _COMMANDS:
@@ -153,6 +160,7 @@ class Smb1:
             password = data.find(b"\0", pos + 1, pos + 256)
             self.session.talk.keep_secret(data[pos + 1 : password if password >= 0 else pos + 256])
         elif command == _TRANS:
+            self._call(data, header, words)
             return _named_pipe(data, header, words, start, row)
         elif command == _TRANS2:
             return self._transaction(data, header, words, row)
@@ -161,6 +169,13 @@ class Smb1:
         else:
             return _path(data, header, command, words, start, row)
         return True
+
+    def _call(self, data: bytes, header: Header, words: bytes) -> None:
+        """Read a transaction that writes to an open pipe and reads the answer."""
+        file = self._file(words[30:32]) if len(words) >= 32 and _u16(words, 28) == _TRANSACT_PIPE else None
+        if file is not None and file.pipe is not None:
+            bounded(self.calls, _key(header), file)
+            _feed(file, data, _u16(words, 24), _u16(words, 22), True)
 
     def _setup(self, data: bytes, header: Header, words: bytes, start: int, row: Smb) -> None:
         """Read a SESSION_SETUP_ANDX in its three forms, which have different numbers of words."""
@@ -209,13 +224,19 @@ class Smb1:
         if command in {_READ, _OLD_READ}:
             file = self.reads.pop(key, None)
             if file is not None:
-                file.read += _u16(words, 10) | _u16(words, 14) << 16 if command == _READ else _u16(words, 0)
+                size = _u16(words, 10) | _u16(words, 14) << 16 if command == _READ else _u16(words, 0)
+                file.read += size
+                if file.pipe is not None and command == _READ:
+                    _feed(file, data, _u16(words, 12), size, False)
         elif command in {_WRITE, _OLD_WRITE}:
             written = self.writes.pop(key, None)
             if written is not None and header.status:
                 written[0].written -= written[1]
         elif command == _CLOSE:
             session.closed(key)
+        elif command == _TRANS and key in self.calls:
+            if words:  # else more of the request is to follow
+                _feed(self.calls.pop(key), data, _u16(words, 14), _u16(words, 12), False)
         elif command not in _TRANSACTIONS or words or header.status:  # else more of the request is to follow
             self._answered(data, header, command, words, start)
 
@@ -276,6 +297,12 @@ class Smb1:
 
 def _key(header: Header) -> int:
     return int(header.mid << 16 | header.pid)
+
+
+def _feed(file: OpenFile, data: bytes, start: int, size: int, from_client: bool) -> None:
+    """Read contents of a pipe, at an offset from the header."""
+    if file.pipe is not None:
+        file.pipe.feed(data[start : start + size], size, from_client)
 
 
 def _u16(data: bytes, at: int) -> int:

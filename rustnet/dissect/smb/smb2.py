@@ -26,6 +26,8 @@ _SAME_FILE = b"\xff" * 16
 """Handle that refers to the file of the previous command in the same packet."""
 _PIPE_WAIT, _REFERRALS, _REFERRALS_EX = 0x0011_0018, 0x0006_0194, 0x0006_01B0
 """Control codes whose input has a name."""
+_TRANSCEIVE = 0x0011_C017
+"""Control code that writes to a pipe and reads the answer."""
 _CHANGES = {10: "RENAME", 65: "RENAME", 11: "LINK", 72: "LINK", 13: "DELETE", 64: "DELETE"}
 """By information class: what a SET_INFO does with a file's name."""
 _DIALECTS = {
@@ -61,19 +63,10 @@ class Header:
             raise DissectError("expected an SMB 2 header")
 
 
-def look(data: bytes, pos: int) -> int:
-    """Bytes of the command at ``pos`` that are needed to read it; its first 20 must be present."""
-    command = data[pos + 12] | data[pos + 13] << 8
-    response = data[pos + 16] & 1
-    if command == _READ or (command == _WRITE and not response):
-        return 64 + 48
-    return LOOK_LISTING if command == _QUERY_DIRECTORY and response else LOOK
-
-
 class Smb2:
     """Reads the commands of one connection."""
 
-    __slots__ = ("created", "file", "listings", "proofs", "reads", "related", "session", "writes")
+    __slots__ = ("calls", "created", "file", "listings", "proofs", "reads", "related", "session", "writes")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -89,8 +82,23 @@ class Smb2:
         """Files of pending reads by message id."""
         self.writes: dict[int, tuple[OpenFile, int]] = {}
         """Files and sizes of pending writes by message id."""
+        self.calls: dict[int, OpenFile] = {}
+        """Pipes of pending calls by message id."""
         self.listings: dict[int, tuple[OpenFile | None, int]] = {}
         """Directory and information class of pending listings by message id."""
+
+    def look(self, data: bytes, pos: int) -> int:
+        """Bytes of the command at ``pos`` that are needed to read it; its header must be present."""
+        command = data[pos + 12] | data[pos + 13] << 8
+        response = data[pos + 16] & _RESPONSE
+        if command == _READ:
+            file = self.reads.get(int.from_bytes(data[pos + 24 : pos + 32], "little")) if response else None
+        elif command == _WRITE and not response:
+            handle = data[pos + 80 : pos + 96]
+            file = self.file if handle == _SAME_FILE else self.session.files.get(handle)
+        else:
+            return LOOK_LISTING if command == _QUERY_DIRECTORY and response else LOOK
+        return LOOK if file is not None and file.pipe is not None else 64 + 48
 
     def command(self, data: bytes, first: bool) -> int:
         """Read one command, which may be cut at `look` bytes; return the offset of the next one, 0 if there is none.
@@ -123,6 +131,7 @@ class Smb2:
                 size = _u32(data, 4)
                 file.written += size
                 bounded(self.writes, header.message, (file, size))
+                _feed(file, data, _u16(data, 2), size, True)
         elif command == _CLOSE:
             self.session.close_file(_handle(data, 8), self._file(data, 8), header.message)
         else:
@@ -200,10 +209,13 @@ class Smb2:
         self.session.add_request((header.message, _SET_INFO), row)
 
     def _control(self, data: bytes, header: Header) -> None:
-        """Read an IOCTL that asks for a DFS referral or waits for a pipe."""
+        """Read an IOCTL that asks for a DFS referral, waits for a pipe or calls something through one."""
         code = _u32(data, 4)
         if code not in {_PIPE_WAIT, _REFERRALS, _REFERRALS_EX}:
-            self._file(data, 8)
+            file = self._file(data, 8)
+            if code == _TRANSCEIVE and file is not None and file.pipe is not None:
+                bounded(self.calls, header.message, file)
+                _feed(file, data, _u32(data, 24), _u32(data, 28), True)
             return
         value = _part(data, _u32(data, 24), _u32(data, 28)) or b""
         row = self._row(header, "PIPE_WAIT" if code == _PIPE_WAIT else "DFS_REFERRAL")
@@ -225,23 +237,33 @@ class Smb2:
             if entry is not None:
                 entry[0].result = "PENDING"
             return
-        if command == _READ:
-            file = self.reads.pop(message, None)
-            if file is not None and header.status in {0, 0x80000005}:
-                file.read += _u32(data, 4)
-        elif command == _WRITE:
-            written = self.writes.pop(message, None)
-            if written is not None:
-                file, size = written
-                file.written += (_u32(data, 4) if not header.status and len(data) >= 72 else size) - size
-                if header.status:
-                    file.written -= size
+        if command in {_READ, _WRITE}:
+            self._transferred(data, header)
         elif command == _CLOSE:
             self.session.closed(message)
+        elif command == _IOCTL and message in self.calls:
+            file = self.calls.pop(message)
+            if header.status in {0, 0x80000005}:
+                _feed(file, data, _u32(data, 32), _u32(data, 36), False)
         elif command == _QUERY_DIRECTORY:
             self._listed(data, header)
         else:
             self._answered(data, header)
+
+    def _transferred(self, data: bytes, header: Header) -> None:
+        """Count what was read, and what was not written after all."""
+        if header.command == _READ:
+            file = self.reads.pop(header.message, None)
+            if file is not None and header.status in {0, 0x80000005}:
+                file.read += _u32(data, 4)
+                _feed(file, data, _u16(data, 2) & 0xFF, _u32(data, 4), False)
+            return
+        written = self.writes.pop(header.message, None)
+        if written is not None:
+            file, size = written
+            file.written += (_u32(data, 4) if not header.status and len(data) >= 72 else size) - size
+            if header.status:
+                file.written -= size
 
     def _answered(self, data: bytes, header: Header) -> None:
         """Complete the row of the request, or create one if only the response was seen."""
@@ -380,6 +402,12 @@ def _u16(data: bytes, at: int) -> int:
 
 def _u32(data: bytes, at: int) -> int:
     return int.from_bytes(data[64 + at : 68 + at], "little")
+
+
+def _feed(file: OpenFile, data: bytes, start: int, size: int, from_client: bool) -> None:
+    """Read contents of a pipe, at an offset from the header."""
+    if file.pipe is not None:
+        file.pipe.feed(data[start : start + size], size, from_client)
 
 
 def _handle(data: bytes, at: int) -> bytes:

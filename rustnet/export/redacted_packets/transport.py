@@ -13,7 +13,7 @@ from rustnet.export.redacted_packets.messages import Messages
 from rustnet.export.redacted_packets.sctp import Sctp
 from rustnet.export.redacted_packets.tunnels import PORTS, Tunnels
 
-_IPIP, _IPV6_IN_IP, _GRE, _ESP, _AH, _ETHERIP, _OLD_IPIP = 4, 41, 47, 50, 51, 97, 94
+_IPIP, _IPV6_IN_IP, _GRE, _ESP, _AH, _ETHERIP, _OLD_IPIP, _PIM, _MPLS = 4, 41, 47, 50, 51, 97, 94, 103, 137
 _SIZES = {2: 4, 3: 3, 4: 2, 8: 10}
 """Options of TCP that are kept, by size: largest segment, window scale, selective acknowledgements, time stamps."""
 _SACK, _TIMESTAMPS = 5, 8
@@ -49,6 +49,10 @@ class Transport(Messages, Tunnels, Sctp):
             return self.raw_ip(o, e)
         if protocol == _ETHERIP:
             return self.ether_ip(o, e)
+        if protocol == _MPLS:
+            return self.network(0x8847, o, e)
+        if protocol == _PIM:
+            return self.register(o, e, o + length)
         if protocol == _ESP:
             return self._esp(o, e)
         if protocol == _AH:
@@ -212,7 +216,7 @@ class Transport(Messages, Tunnels, Sctp):
         if e > kept and not self.fragment:
             inner = -1
             if destination in PORTS or source in PORTS:
-                inner = self.udp_tunnel(source, destination, kept, e)
+                inner = self.udp_tunnel(source, destination, kept, e, o + length)
             if inner >= 0:
                 kept = inner
             elif not self.quoted:

@@ -16,10 +16,11 @@ IP_NUMBERS = {
 
 SERVICES = {
     "bittorrent": "bittorrent", "dcerpc": "dce_rpc", "dhcp": "dhcp", "dns": "dns", "dtls": "dtls",
-    "finger": "finger", "ftp": "ftp", "http": "http", "imap": "imap", "irc": "irc", "llmnr": "dns", "mdns": "dns",
-    "modbus": "modbus", "mqtt": "mqtt", "mysql": "mysql", "ntp": "ntp", "pop3": "pop3", "postgresql": "postgresql",
-    "quic": "quic", "radius": "radius", "rdp": "rdp", "sip": "sip", "smb": "smb", "smtp": "smtp", "snmp": "snmp",
-    "socks": "socks", "ssh": "ssh", "syslog": "syslog", "tls": "ssl", "vnc": "rfb", "xmpp": "xmpp",
+    "finger": "finger", "ftp": "ftp", "http": "http", "imap": "imap", "irc": "irc", "llmnr": "dns", "lmtp": "smtp",
+    "mdns": "dns", "modbus": "modbus", "mqtt": "mqtt", "mysql": "mysql", "ntp": "ntp", "pop3": "pop3",
+    "postgresql": "postgresql", "quic": "quic", "radius": "radius", "rdp": "rdp", "sip": "sip", "smb": "smb",
+    "smtp": "smtp", "snmp": "snmp", "socks": "socks", "ssh": "ssh", "syslog": "syslog", "tls": "ssl", "vnc": "rfb",
+    "xmpp": "xmpp",
 }  # fmt: skip
 """Zeek's names of application protocols; of others it has no analyzer, or does not confirm them."""
 SERVICES_BY_TRANSPORT = {

@@ -5,15 +5,18 @@ from rustnet.export.zeek.spec import WITH_FLOW, Field, Log, identifier, message_
 _RESERVED = frozenset(":/?#[]@!$&'()*+,;=")
 _HEX = frozenset("0123456789abcdefABCDEF")
 
-TRANSACTIONS = """transactions AS (
+_INTERIM = "(method IS NULL AND coalesce(status, 200) < 200 AND (status <> 101 OR stream_id IS NOT NULL))"
+"""A status 101 ends an exchange, unless the response follows on a stream of HTTP/2."""
+TRANSACTIONS = f"""transactions AS (
     SELECT *, row_number() OVER (PARTITION BY capture_id, flow_id ORDER BY ts, packet) AS depth,
         epoch_ns(ts) + round(response_ms * 1000000)::BIGINT AS answered
-    FROM http WHERE NOT (method IS NULL AND status < 200 AND status <> 101)
+    FROM http WHERE NOT {_INTERIM}
 ), interim AS (
     SELECT i.capture_id, i.flow_id, i.ts, i.packet, i.status, i.reason, i.version,
         CASE WHEN epoch_ns(i.ts) <= t.answered THEN t.depth END AS depth
-    FROM (SELECT * FROM http WHERE method IS NULL AND status < 200 AND status <> 101) i
-    ASOF LEFT JOIN transactions t ON t.capture_id = i.capture_id AND t.flow_id = i.flow_id AND t.ts <= i.ts
+    FROM (SELECT * FROM http WHERE {_INTERIM}) i
+    ASOF LEFT JOIN transactions t ON t.capture_id = i.capture_id AND t.flow_id = i.flow_id
+        AND coalesce(t.stream_id, 0) = coalesce(i.stream_id, 0) AND t.ts <= i.ts
 ), last_interim AS (
     SELECT capture_id, flow_id, depth, arg_max(status, ts) AS status, arg_max(reason, ts) AS reason
     FROM interim WHERE depth IS NOT NULL GROUP BY ALL
@@ -24,7 +27,7 @@ TRANSACTIONS = """transactions AS (
     SELECT capture_id, flow_id, ts, packet, status, reason, version, status AS info_code, reason AS info_msg,
         false AS final
     FROM interim WHERE depth IS NULL
-)"""
+)"""  # noqa: S608 -- our own columns
 """Requests with their responses, and with the interim responses (100, 103) that have rows of their own in a session."""
 
 

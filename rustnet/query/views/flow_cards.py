@@ -18,7 +18,7 @@ APP_COLUMNS: dict[str, tuple[str, ...]] = {
     "quic": ("sni", "version", "alpn", "cipher", "key_group", "user_agent", "established", "retry", "ech", "close_code",
              "close_reason", "ja3", "ja4"),
     "http": ("method", "host", "uri", "version", "status", "user_agent", "server", "content_type", "referer",
-             "location", "request_bytes", "response_bytes"),
+             "location", "request_bytes", "response_bytes", "grpc_status", "request_oddities", "response_oddities"),
     "dns": ("query", "qtype", "rcode", "answers", "cnames", "transport", "ttl", "tries", "authoritative", "truncated"),
     "ssh": ("client_software", "server_software", "kex", "host_key", "cipher", "mac", "compression", "established",
             "hassh", "hassh_server"),

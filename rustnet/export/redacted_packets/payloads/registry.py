@@ -127,6 +127,7 @@ PROTOCOLS: dict[str, Protocol] = {
         datagram(small.write_ntp),
     ),
     "smtp": Protocol("commands, status codes", "", _LINES, stream=stream(lines.write_smtp), tables=_TLS),
+    "lmtp": Protocol("commands, status codes", "", _LINES, stream=stream(lines.write_smtp), tables=("smtp", *_TLS)),
     "ftp": Protocol(
         "commands, status codes",
         "ends of data connections, if the replacements are as long",

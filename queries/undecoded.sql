@@ -47,8 +47,8 @@ WITH named(key, name) AS (VALUES
     SELECT capture_id, protocol AS key, protocol, 'without a decoder' AS reason, count(*) AS flows,
         sum(src_packets + dst_packets)::BIGINT AS packets, sum(src_bytes + dst_bytes)::BIGINT AS bytes,
         min(flow_id) AS example_flow, min(started_at) AS first_seen, max(ended_at) AS last_seen
-    FROM flows WHERE regexp_matches(protocol, '^(wlan|llc|cisco_|ppp_|ethertype_|(snap|arcnet|token_ring|fddi|atm|frame_relay|erf|netlink|can|can_fd)$)')
-        OR protocol = 'arp' AND src_ip IS NULL
+    FROM flows WHERE src_ip IS NULL AND (protocol = 'arp' OR regexp_matches(protocol,
+        '^(wlan|llc|cisco_|ppp_|ethertype_|(snap|arcnet|token_ring|fddi|atm|frame_relay|erf|netlink|can|can_fd)$)'))
     GROUP BY capture_id, protocol
 ), lost AS ( -- packets of no flow
     SELECT p.capture_id, 'link type ' || link_type AS key, count(*) AS packets, sum(length)::BIGINT AS bytes

@@ -34,8 +34,8 @@ def _undecoded(c: Health) -> str:
 def _without_decoder(c: Health) -> tuple[str, str]:
     """Grade and text about packets that were counted as flows below IP, by kind."""
     kinds = [f"{safe(each.kind)}: {each.packets:,}" for each in c.without_decoder[:_MAX_REASONS]]
-    if c.kinds_without_decoder > len(kinds):
-        kinds.append(_("{n} more kinds").format(n=c.kinds_without_decoder - len(kinds)))
+    if more := c.kinds_without_decoder - len(kinds):
+        kinds.append(ngettext("{n} more kind", "{n} more kinds", more).format(n=f"{more:,}"))
     words = ngettext(
         "{n} packet ({share}) below IP was counted, but not decoded ({kinds})",
         "{n} packets ({share}) below IP were counted, but not decoded ({kinds})",

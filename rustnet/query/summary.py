@@ -1,6 +1,7 @@
 """Summary of a session: health of each capture, and the top rows of each table."""
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -280,8 +281,7 @@ def health(session: "Session") -> list[Health]:
             shared.setdefault(capture_id, []).append(Shared(source, conversations))
     kinds: dict[int, list[WithoutDecoder]] = {}
     sums: dict[int, tuple[int, int]] = {}
-    undecoded = _WITHOUT_DECODER.format(undecoded=catalogue.load()["undecoded"].sql)
-    for capture_id, kind, packets, size, total, whole in session.execute_own(undecoded, [MAX_KINDS]).rows:
+    for capture_id, kind, packets, size, total, whole in session.execute_own(_without_decoder(), [MAX_KINDS]).rows:
         kinds.setdefault(capture_id, []).append(WithoutDecoder(kind, packets, size))
         sums[capture_id] = total, whole
     captures = []
@@ -295,6 +295,12 @@ def health(session: "Session") -> list[Health]:
     if captures and session.being_written and not captures[-1].complete:
         captures[-1] = dataclasses.replace(captures[-1], being_read=True)
     return captures
+
+
+@functools.cache
+def _without_decoder() -> str:
+    """Statement on packets without a decoder, from the saved query."""
+    return _WITHOUT_DECODER.format(undecoded=catalogue.shipped().joinpath("undecoded.sql").read_text("utf-8"))
 
 
 def _dicts(result: ResultSet) -> Sequence[dict[str, typing.Any]]:

@@ -9,6 +9,10 @@ from rustnet.query import catalogue
 from rustnet.query.health_words import health_words
 from rustnet.query.session import open_session
 from rustnet.query.summary import MAX_KINDS, health
+from rustnet.query.views.health import captures
+from rustnet.query.views.spec import ViewSpec
+from rustnet.tui.presenter import Presenter
+from rustnet.tui.screens.health_rows import capture_lines
 from tests.support.packets import MAC_A, MAC_B, arp_frame, ethernet, snap, udp_frame
 from tests.support.pcap import write_pcap
 from tests.support.sessions import replay
@@ -56,9 +60,9 @@ def test_frames_below_ip_by_kind(tmp_path: Path) -> None:
     grade, text = words(tmp_path)[1]
     assert grade == "warn"
     assert text == (
-        "9 packets (75 %) below IP were counted, but not decoded (ethertype 0x8863 (PPPoE discovery): 3; "
+        "9 packets (75.0 %) below IP were counted, but not decoded (ethertype 0x8863 (PPPoE discovery): 3; "
         "LLC, SAP 0xE0 (IPX): 2; ARP of other protocols than IPv4: 1; Cisco, 0x2004 (DTP): 1; ethertype 0x1234: 1; "
-        "1 more kinds)"
+        "1 more kind)"
     )
 
 
@@ -104,3 +108,12 @@ def test_many_kinds_are_bounded(tmp_path: Path) -> None:
         capture = health(reader)[0]
     assert len(capture.without_decoder) == MAX_KINDS
     assert (capture.kinds_without_decoder, capture.packets_without_decoder) == (MAX_KINDS + 5, MAX_KINDS + 5)
+
+
+def test_the_health_screen_lists_the_kinds(tmp_path: Path) -> None:
+    listed(tmp_path, DECODED + ODD)
+    with open_session(str(tmp_path / "s.duckdb")) as reader:
+        lines = capture_lines(captures(reader, ViewSpec()), Presenter())
+    shown = [(line.label.strip(), line.value, line.remark) for line in lines]
+    assert ("not decoded below IP", "9", "75.0 %") in shown
+    assert ("LLC, SAP 0xE0 (IPX)", "2", "94 B") in shown

@@ -125,10 +125,11 @@ def _losses(health: Health) -> list[Line]:
     lines = [
         replace(cut, state="warn" if health.truncated else "ok"),  # usually by intention
         _counted(_("not decoded"), health.undecoded, health.packets),
-        replace(_counted(_("below IP, without a decoder"), health.packets_without_decoder, health.packets), state=""),
         _counted(_("not in order of time"), health.out_of_order, health.packets,
                  _("the clock was set back, or packets are not in order")),
     ]  # fmt: skip
+    if below := health.packets_without_decoder:
+        lines.append(replace(_counted(_("not decoded below IP"), below, health.packets), state=""))
     copies = _counted(_("copies of other packets"), health.duplicates, health.packets)
     left_out = (
         _("left out of the counts of flows") if health.without_duplicates else _("counted in flows, not analysed")

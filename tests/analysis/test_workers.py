@@ -17,6 +17,7 @@ from rustnet.query.integrity import check
 from rustnet.query.session import open_session
 from rustnet.sources.stored import open_input
 from tests.engine.link_cases import aggregate, datagram, subframe
+from tests.support.packets import ip
 from tests.support.paths import CORPUS, ROOT, SAMPLES
 from tests.support.pcap import write_pcap
 
@@ -76,12 +77,16 @@ def test_sessions_are_equal(tmp_path: Path, workers: int) -> None:
 
 def test_packets_of_one_wireless_frame_have_owners_of_their_own(tmp_path: Path) -> None:
     ports = range(40_000, 40_040)
-    frames = [aggregate(*(subframe(datagram(port + k)) for k in (0, 7, 7, 13))) for port in ports]
+    inside = [ip("192.0.2.1", "198.51.100.2", 4, datagram(port)) for port in ports]
+    frames = [
+        aggregate(*(subframe(datagram(port + k)) for k in (0, 7, 7, 13)), subframe(tunnelled))
+        for port, tunnelled in zip(ports, inside, strict=True)
+    ]
     path = write_pcap(tmp_path / "air.pcap", frames, link=105, step=30_000_000)
     alone = rows(session(tmp_path / "alone.duckdb", [path], 0))
     assert rows(session(tmp_path / "shared.duckdb", [path], 3)) == alone
     with open_session(str(tmp_path / "shared.duckdb")) as opened:
-        assert opened.execute("SELECT count(*) FROM flows").rows == [(53,)]
+        assert opened.execute("SELECT count(*) FROM flows").rows == [(53 + 1 + 40,)]
         assert [finding.check for finding in check(opened) if not finding.ok] == []
 
 

@@ -58,6 +58,9 @@ _REASONS = """
 SELECT capture_id, kind, detail, sum(count)::BIGINT AS packets FROM anomalies
 WHERE kind IN (?, ?, ?) GROUP BY capture_id, kind, detail ORDER BY capture_id, packets DESC, kind, detail"""
 
+_BELOW_IP = "SELECT 1 FROM flows WHERE src_ip IS NULL LIMIT 1"
+"""Cheap check: planning the whole statement takes longer than most sessions' answers."""
+
 _WITHOUT_DECODER = """
 SELECT capture_id, kind, packets, bytes, total, whole FROM (
     SELECT *, row_number() OVER (PARTITION BY capture_id ORDER BY packets DESC, kind) AS place,
@@ -279,11 +282,7 @@ def health(session: "Session") -> list[Health]:
     if len(rows) > 1:
         for capture_id, source, conversations in session.execute_own(_SHARED).rows:
             shared.setdefault(capture_id, []).append(Shared(source, conversations))
-    kinds: dict[int, list[WithoutDecoder]] = {}
-    sums: dict[int, tuple[int, int]] = {}
-    for capture_id, kind, packets, size, total, whole in session.execute_own(_without_decoder(), [MAX_KINDS]).rows:
-        kinds.setdefault(capture_id, []).append(WithoutDecoder(kind, packets, size))
-        sums[capture_id] = total, whole
+    kinds, sums = _without_decoder(session)
     captures = []
     for row in rows:
         number = row["capture_id"]
@@ -297,8 +296,19 @@ def health(session: "Session") -> list[Health]:
     return captures
 
 
+def _without_decoder(session: "Session") -> tuple[dict[int, list[WithoutDecoder]], dict[int, tuple[int, int]]]:
+    """By capture: kinds of packets without a decoder; the number of all kinds and of their packets."""
+    kinds: dict[int, list[WithoutDecoder]] = {}
+    sums: dict[int, tuple[int, int]] = {}
+    if session.execute_own(_BELOW_IP).rows:
+        for capture_id, kind, packets, size, total, whole in session.execute_own(_listed_kinds(), [MAX_KINDS]).rows:
+            kinds.setdefault(capture_id, []).append(WithoutDecoder(kind, packets, size))
+            sums[capture_id] = total, whole
+    return kinds, sums
+
+
 @functools.cache
-def _without_decoder() -> str:
+def _listed_kinds() -> str:
     """Statement on packets without a decoder, from the saved query."""
     return _WITHOUT_DECODER.format(undecoded=catalogue.shipped().joinpath("undecoded.sql").read_text("utf-8"))
 

@@ -18,6 +18,7 @@ and explains the kinds of columns.
 
 def page() -> str:
     """All protocols and tables as a Markdown page."""
+    from rustnet.cli.layers_page import layers_page  # noqa: PLC0415 -- only where needed
     from rustnet.cli.tables_page import table  # noqa: PLC0415 -- only where needed
     from rustnet.dissect.registry import DISSECTORS, tables  # noqa: PLC0415 -- only where needed
     from rustnet.records import table_name  # noqa: PLC0415 -- only where needed
@@ -28,6 +29,7 @@ def page() -> str:
         without = "any" if {"tcp", "udp"}.intersection(d.transports) else "none"
         ports = ", ".join(map(str, d.ports)) or without
         lines.append(f"| `{d.name}` | {d.title} | {', '.join(d.transports)} | {ports} | {names} |")
+    lines += layers_page()
     for cls in sorted(tables(), key=table_name):
         lines += table(cls)
     return "\n".join(lines) + "\n"
@@ -70,9 +72,17 @@ def listing(name: str | None) -> str:
     is_flag=True,
     help=_("Describe all other tables, the views and the kinds of columns; needs --format markdown."),
 )
+@click.option("--layers", is_flag=True, help=_("List what is read below them: link types, tags and tunnels."))
 @common
-def command(name: str | None, form: str, tables: bool) -> ExitCode:
-    """Describe the dissectors, or the tables."""
+def command(name: str | None, form: str, tables: bool, layers: bool) -> ExitCode:
+    """Describe the dissectors, the layers below them, or the tables."""
+    if layers:
+        if name is not None or form != "text" or tables:
+            raise UsageError("--layers goes without NAME, --format and --tables")
+        from rustnet.cli.layers_page import layers_listing  # noqa: PLC0415 -- only where needed
+
+        sys.stdout.write(layers_listing())
+        return ExitCode.DONE
     if tables:
         if name is not None or form != "markdown":
             raise UsageError("--tables requires --format markdown and no NAME")

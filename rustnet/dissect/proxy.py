@@ -7,7 +7,8 @@ nothing else confirms it.
 """
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
+from socket import AF_INET, AF_INET6, inet_ntop
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
 from rustnet.dissect.framework.reading import RowParser, text
@@ -74,6 +75,11 @@ class Proxy:
     """The proxy verified the client's certificate; NULL if the client presented none."""
 
 
+def _address(raw: bytes) -> str:
+    """Text of an address; one of IPv4 within IPv6, as proxies write it, keeps its dots."""
+    return inet_ntop(AF_INET if len(raw) == 4 else AF_INET6, raw)
+
+
 def _line(data: bytes) -> tuple[int, Proxy | None]:
     """Size of a header of version 1 and its row, `None` if it is invalid."""
     match = _LINE(data, 0, MAX_LINE)
@@ -89,7 +95,7 @@ def _line(data: bytes) -> tuple[int, Proxy | None]:
             return 0, None
         if {end.version for end in ends} != {int(family[3:])} or max(int(src_port), int(dst_port)) > 0xFFFF:
             return 0, None
-        row.proxied_src_ip, row.proxied_dst_ip = str(ends[0]), str(ends[1])
+        row.proxied_src_ip, row.proxied_dst_ip = _address(ends[0].packed), _address(ends[1].packed)
         row.proxied_src_port, row.proxied_dst_port = int(src_port), int(dst_port)
     return match.end(), row
 
@@ -159,8 +165,7 @@ def _binary(data: bytes) -> tuple[int, Proxy | None]:
         row.socket_path = text(ends[108:]) or None
     elif family:
         half = 4 if family == 1 else 16
-        cls = IPv4Address if family == 1 else IPv6Address
-        row.proxied_src_ip, row.proxied_dst_ip = str(cls(ends[:half])), str(cls(ends[half : 2 * half]))
+        row.proxied_src_ip, row.proxied_dst_ip = _address(ends[:half]), _address(ends[half : 2 * half])
         row.proxied_src_port = ends[-4] << 8 | ends[-3]
         row.proxied_dst_port = ends[-2] << 8 | ends[-1]
     if not local:

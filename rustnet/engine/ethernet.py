@@ -303,7 +303,7 @@ class Ethernet(Network):
         """PPP in HDLC-like framing or bare, with a compressed protocol field if need be."""
         if e - o >= 2 and self.b[o] == 0xFF and self.b[o + 1] == 0x03:
             o += 2
-        elif e - o >= 4 and self.b[o] == 0x0F and self.b[o + 1] == 0x00:  # Cisco HDLC inside DLT 50
+        elif e - o >= 4 and (self.b[o] == 0x0F or self.b[o] == 0x8F) and self.b[o + 1] == 0x00:  # Cisco HDLC in DLT 50
             return self.network(u16(self, o + 2), o + 4, e)
         if e - o < 2:
             return CUT

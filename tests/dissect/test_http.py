@@ -258,7 +258,7 @@ def test_a_head_beyond_64_kib_is_given_up() -> None:
         (b"ICY 200 OK\r\n", YES),
         (b"get / HTTP/1.1\r\n", NO),
         (b"USER anonymous\r\n", NO),
-        (b"HTTP/2.0 200 OK\r\n", NO),
+        (b"HTTP/2.0 200 OK\r\n", YES),
         (b"GET /" + b"x" * 1500, YES),
         (b"QUIT", MORE),
         (b"A\x00", NO),

@@ -33,6 +33,9 @@ def talk(*said: tuple[bool, bytes]) -> tuple[Flow, list[Http]]:
         (b"http/1.1 200 OK\r\n", "HTTP/1.1", "OK", ["version"]),
         (b"HTTP/1 200 OK\r\n", "HTTP/1", "OK", ["version"]),
         (b"HTTP/1.0 200 OK\n", "HTTP/1.0", "OK", ["bare-lf"]),
+        (b"HTTP/1.10 200 OK\r\n", "HTTP/1.10", "OK", ["version"]),
+        (b"HTTP/2.0 200 OK\r\n", "HTTP/2.0", "OK", ["version"]),
+        (b"HTTP/2 200\r\n", "HTTP/2", None, ["version", "no-reason"]),
     ],
 )
 def test_status_lines(line: bytes, version: str, reason: str | None, odd: list[str] | None) -> None:
@@ -45,6 +48,31 @@ def test_status_lines(line: bytes, version: str, reason: str | None, odd: list[s
     assert (alone.version, alone.status) == (version, 200)
     believed = Flow(HTTP, dst_port=80).probe(head, SERVER)
     assert believed == YES
+
+
+def test_a_status_line_without_version_answers_a_request() -> None:
+    """Alone it is no evidence of HTTP; within a connection the response is read and the next one too."""
+    head = b"HTTP 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    assert Flow(HTTP, dst_port=80).probe(head, SERVER) == NO
+    for pieces in ([head], [head[:5], head[5:]]):
+        flow, (row, later) = talk((CLIENT, GET), *((SERVER, piece) for piece in pieces), (CLIENT, GET), (SERVER, OK))
+        assert (row.status, row.reason, row.response_bytes, row.version) == (200, "OK", 2, "HTTP/1.1")
+        assert row.response_oddities == ["no-version"]
+        assert (later.status, later.response_oddities, later.pair_unknown) == (200, None, False)
+        assert flow.sink.anomalies == []
+
+
+@pytest.mark.parametrize("version", [b"HTTP/2.0", b"HTTP/0.9", b"HTTP/1.10", b"HTTP/3"])
+def test_requests_of_other_versions(version: bytes) -> None:
+    head = b"GET /a " + version + b"\r\nHost: h.example\r\n\r\n"
+    _, (row,) = talk((CLIENT, head), (SERVER, OK))
+    assert (row.uri, row.version, row.host, row.status) == ("/a", version.decode(), "h.example", 200)
+    assert row.request_oddities == ["version"]
+    assert Flow(HTTP, dst_port=80).probe(head) == YES
+
+
+def test_the_preface_of_http2_is_no_request() -> None:
+    assert Flow(HTTP, dst_port=80).probe(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") == NO
 
 
 def test_shoutcast() -> None:
@@ -232,7 +260,8 @@ def test_a_request_without_version_and_answer() -> None:
         (b"HTTP/1.1  ", 9999, MORE),
         (b"HTTP/1.1200 OK\r\n", 80, NO),
         (b"HTTP/1.1 20 OK\r\n", 80, NO),
-        (b"HTTP/2.0 200 OK\r\n", 80, NO),
+        (b"HTTP/2.0 200 OK\r\n", 80, YES),
+        (b"HTTP/2.0 20 OK\r\n", 80, NO),
     ],
 )
 def test_probe(data: bytes, port: int, verdict: int) -> None:

@@ -97,5 +97,8 @@ def test_a_lone_response_to_head_hides_no_other_one() -> None:
         ("/1", 201, False), (None, 202, True), ("/3", 203, False),
     ]  # fmt: skip
     assert flow.sink.anomalies == [
-        ("pair_unknown", "bytes are missing: requests and responses of HTTP cannot all be assigned to each other")
+        (
+            "pair_unknown",
+            "bytes are missing or cannot be read: requests and responses of HTTP cannot all be assigned to each other",
+        )
     ]

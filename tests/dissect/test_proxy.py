@@ -60,6 +60,16 @@ def test_headers_of_bytes() -> None:
     assert unix == {"version": "2", "command": "PROXY", "address_family": "UNIX", "socket_path": "/run/b.sock"}
 
 
+def test_addresses_of_ipv4_within_ipv6_keep_their_dots() -> None:
+    """As proxies that listen on both write them."""
+    ends = {**ENDS, "proxied_src_ip": "::ffff:203.0.113.9", "proxied_dst_ip": "::ffff:198.51.100.20"}
+    row = header((CLIENT, b"PROXY TCP6 ::ffff:203.0.113.9 ::FFFF:C633:6414 51000 443\r\n"))
+    assert row == {"version": "1", "command": "PROXY", "address_family": "TCP6", **ends}
+    mapped = bytes(10) + b"\xff\xff"
+    row = header((CLIENT, v2(1, 0x21, mapped + FOUR[:4] + mapped + FOUR[4:])))
+    assert row == {"version": "2", "command": "PROXY", "address_family": "TCP6", **ends}
+
+
 def test_what_follows_the_addresses() -> None:
     assert header((CLIENT, LONG)) == {
         "version": "2", "command": "PROXY", "address_family": "TCP6", **ENDS_SIX, "alpn": "h2",

@@ -46,6 +46,7 @@ def serial_cases() -> list[Case]:
         Case("ppp with direction", b"\1\xff\3" + ppp, 204, TCP4),
         Case("ppp with direction, bare", b"\0" + ppp, 204, TCP4),
         Case("ppp with direction, compressed", b"\1\x21" + v4, 204, TCP4),
+        Case("cisco hdlc in ppp, broadcast", b"\x8f\0\x86\xdd" + v6, 50, TCP6),
         Case("pppd", b"\1\3" + ppp, 166, TCP4),
         Case("hdlc with direction", b"\1\x0f\0\x86\xdd" + v6, 205, TCP6),
         Case("frame relay", relay + b"\3\xcc" + v4, 107, TCP4),

@@ -244,7 +244,7 @@ class Pairs:
     def report(self, talk: Conversation, protocol: str) -> None:
         """Report how many rows were marked, once per flow."""
         if self.unknown:
-            cause = "bytes are missing" if self.torn else "too many requests wait for a response"
+            cause = "bytes are missing or cannot be read" if self.torn else "too many requests wait for a response"
             detail = f"{cause}: requests and responses of {protocol} cannot all be assigned to each other"
             talk.anomaly("pair_unknown", detail, self.unknown)
             self.unknown = 0

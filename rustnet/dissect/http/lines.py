@@ -15,18 +15,20 @@ PORTS = (80, 8080, 8000, 3128, 8008, 8888)
 
 REQUEST = re.compile(rb"([A-Z!#$%&'*+.^_`|~0-9-]{1,32}) ([^\x00-\x20\x7f][^\x00-\x1f\x7f]*) (HTTP/1\.[0-9])[ \t]*\r?\n")
 RESPONSE = re.compile(rb"(HTTP/1\.[0-9]) ([1-9][0-9]{2})(?: ([^\r\n]*))?\r?\n")
-_ODD_REQUEST = re.compile(
+_ODD_REQUEST = re.compile(  # but not the preface of HTTP/2
+    rb"(?!PRI \* HTTP/2\.0\r\n)"
     rb"[ \t]{0,8}([A-Z!#$%&'*+.^_`|~0-9-]{1,32})[ \t]{1,64}([^\x00-\x20\x7f][^\x00-\x08\x0a-\x1f\x7f]*)"
-    rb"[ \t]((?i:HTTP)/1(?:\.[0-9])?)[ \t]*\r?\n"
+    rb"[ \t]((?i:HTTP)/[0-9]{1,2}(?:\.[0-9]{1,2})?)[ \t]*\r?\n"
 )
 _NO_VERSION = re.compile(
     rb"(GET|HEAD|POST|PUT|DELETE|OPTIONS)[ \t]{1,64}((?:/|https?://)[^\x00-\x20\x7f]*)()[ \t]*\r?\n"
 )
 _ODD_RESPONSE = re.compile(
-    rb"[ \t]{0,8}((?i:HTTP)/1(?:\.[0-9])?|ICY)[ \t]{1,64}([1-9][0-9]{2})(?:[ \t]{1,64}([^\r\n]*))?\r?\n"
+    rb"[ \t]{0,8}((?i:HTTP)/[0-9]{1,2}(?:\.[0-9]{1,2})?|HTTP|ICY)"
+    rb"[ \t]{1,64}([1-9][0-9]{2})(?:[ \t]{1,64}([^\r\n]*))?\r?\n"
 )
 OPENING = re.compile(
-    rb"(?i:HTTP)/(?:1(?:[. \t][^\x00-\x08\x0a-\x1f\x7f]*\r?)?)?"
+    rb"(?i:HTTP)/(?:[0-9]{1,2}(?:[. \t][^\x00-\x08\x0a-\x1f\x7f]*\r?)?)?"
     rb"|[A-Z][A-Z!#$%&'*+.^_`|~0-9-]{0,31}(?:[ \t][^\x00-\x08\x0a-\x1f\x7f]*\r?)?"
 ).fullmatch
 _LONG = re.compile(rb"(?:GET|HEAD|POST|PUT|DELETE|OPTIONS|PATCH|PROPFIND|REPORT) (?:/|https?://)").match
@@ -55,7 +57,7 @@ def request_oddities(line: "re.Match[bytes]") -> int:
     odd = 0
     if not version:
         odd |= NO_VERSION
-    elif len(version) != 8 or not version.startswith(b"HTTP"):
+    elif len(version) != 8 or not version.startswith(b"HTTP/1."):
         odd |= VERSION
     target = target.rstrip(b" \t")
     if b" " in target or b"\t" in target:
@@ -69,7 +71,9 @@ def response_oddities(line: "re.Match[bytes]") -> int:
     odd = 0
     if version == b"ICY":
         odd |= ICY
-    elif len(version) != 8 or not version.startswith(b"HTTP"):
+    elif version == b"HTTP":
+        odd |= NO_VERSION
+    elif len(version) != 8 or not version.startswith(b"HTTP/1."):
         odd |= VERSION
     if reason is None:
         odd |= NO_REASON
@@ -117,7 +121,7 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
         return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE and OPENING(data) is not None else NO
     line_end = data.find(b"\n")
     if line_end >= 0:  # a cheap search saves other text protocols the backtracking of the expression
-        if data.find(b"HTTP/1", 0, line_end) > 0 or data.find(b"http/1", 0, line_end) > 0:
+        if data.find(b"HTTP/", 0, line_end) > 0 or data.find(b"http/1", 0, line_end) > 0:
             return YES if request_line(data) is not None else NO
         if start[:4] == b"ICY ":
             return YES if response_line(data) is not None else NO

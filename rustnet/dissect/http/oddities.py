@@ -32,11 +32,11 @@ SPACING = _BIT["spacing"]
 NO_REASON = _BIT["no-reason"]
 """Status line without a reason phrase and the space before it."""
 VERSION = _BIT["version"]
-"""Version in small letters or without its second number."""
+"""Version in small letters, without its second number, or other than `HTTP/1.` and a digit."""
 ICY = _BIT["icy"]
 """Status line of SHOUTcast."""
 NO_VERSION = _BIT["no-version"]
-"""Request line without a version: HTTP/0.9."""
+"""Request line without a version, which is HTTP/0.9, or status line with `HTTP` alone."""
 TARGET_SPACE = _BIT["space-in-target"]
 """Blanks within the target."""
 BARE_LF = _BIT["bare-lf"]

@@ -69,11 +69,11 @@ class Http:
     pair_unknown: bool = False
     """Bytes of the flow are missing, so that this request and its response cannot be assigned to each other."""
     request_oddities: list[Word] | None = None
-    """What the request has against RFC 9112: `spacing` (of the start line), `version` (its form), `no-version`,
-    `space-in-target`, `bare-lf`, `obs-fold` (a field over several lines), `leading-space`, `space-before-colon`,
-    `no-colon`, `length-conflict`, `length-repeated`, `length-invalid`, `length-and-coding`, `unusual-coding`,
-    `coding-in-1.0`, `chunk-extension`, `chunk-spacing`, `host-conflict` (of target and Host), `host-repeated`,
-    `no-host`; of HTTP/2 `unknown-fields`: some refer to what is not in the capture. NULL: nothing."""
+    """What the request has against RFC 9112: `spacing` (of the start line), `version` (not `HTTP/1.` and a digit),
+    `no-version`, `space-in-target`, `bare-lf`, `obs-fold` (a field over several lines), `leading-space`,
+    `space-before-colon`, `no-colon`, `length-conflict`, `length-repeated`, `length-invalid`, `length-and-coding`,
+    `unusual-coding`, `coding-in-1.0`, `chunk-extension`, `chunk-spacing`, `host-conflict` (of target and Host),
+    `host-repeated`, `no-host`; of HTTP/2 `unknown-fields`: some refer to what is not in the capture. NULL: nothing."""
     response_oddities: list[Word] | None = None
     """The same of the response, and `no-reason`, `icy` (SHOUTcast). A length that several fields contradict is not
     believed; what follows is read from the next start line on."""

@@ -40,7 +40,7 @@ _UPGRADE, _COMPRESS = 382, 206
 _GREETING = re.compile(rb"20[01] [^\x00\r\n]*\r?\n").match
 _NAMED = re.compile(rb"(?i)NNTP|InterNetNews|NNRP|\bINN\b").search
 _OWN = re.compile(
-    rb"(?i:MODE (?:READER|STREAM)|AUTHINFO (?:USER|SASL) [!-~]+[^\r\n]*|(?:IHAVE|TAKETHIS|CHECK) <[!-~]+>|CAPABILITIES"
+    rb"(?i:MODE (?:READER|STREAM)|AUTHINFO (?:USER|SASL) [!-~][^\r\n]*|(?:IHAVE|TAKETHIS|CHECK) <[!-~]+>|CAPABILITIES"
     rb"|LISTGROUP(?: [!-~]+)?(?: [0-9-]+)?|XOVER [0-9]+(?:-[0-9]*)?)\r\n"
 ).match
 _ON_PORT = re.compile(rb"[A-Za-z]{3,12}(?: [^\x00-\x08\x0e-\x1f]*)?\r?\n").match

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from rustnet.dissect.framework.conversation import MORE, NO, YES
+from rustnet.dissect.http.frames import LAST_STREAM
 from rustnet.dissect.http.http2 import HTTP2, MAX_STREAMS
 from rustnet.dissect.http.record import Http
 from tests.dissect.dispatched import DispatchedFlow
@@ -166,6 +167,22 @@ def test_resets_and_goaway() -> None:
         ("/7", None, "GOAWAY"),
     ]
     assert "secret" not in repr([vars_of(row) for row in rows])
+
+
+def test_requests_that_cross_a_goaway() -> None:
+    client, server = Peer(), Peer()
+    _, rows = talk(
+        (CLIENT, OPEN + client.request(1, "/1") + client.request(3, "/3")),
+        (SERVER, settings() + frame(GOAWAY, 0, 0, struct.pack(">II", LAST_STREAM, 0))),
+        (SERVER, frame(GOAWAY, 0, 0, struct.pack(">II", 3, 0))),
+        (CLIENT, client.request(5, "/5")),
+        (SERVER, server.response(1, 200) + server.response(3, 200)),
+    )
+    assert [(row.uri, row.status, row.reset_code) for row in rows] == [
+        ("/1", 200, None),
+        ("/3", 200, None),
+        ("/5", None, "GOAWAY"),
+    ]
 
 
 def vars_of(row: Http) -> list[object]:

@@ -83,6 +83,7 @@ class Http2Parser(Parser):
         "block",
         "blocks",
         "client",
+        "handled",
         "limit",
         "lost",
         "newest",
@@ -104,6 +105,8 @@ class Http2Parser(Parser):
         self.limit = [frames.DEFAULT_SIZE, frames.DEFAULT_SIZE]
         """By direction: most bytes of its frames."""
         self.streams: dict[int, Stream] = {}
+        self.handled = frames.LAST_STREAM
+        """Highest number of a request that the server may have handled."""
         self.newest = 0
         """Highest number of a stream."""
         self.lost = [0, 0]
@@ -321,11 +324,9 @@ class Http2Parser(Parser):
             self._store(number)
 
     def _goaway(self, number: int, flags: int, payload: bytes, side: int) -> None:
-        """Mark the requests that a server has not handled and will not handle."""
-        last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
-        for one, stream in self.streams.items():
-            if one > last and one % 2 and side != self.client and not stream.answered:
-                stream.row.reset_code = "GOAWAY"
+        """Note which requests a server will not handle."""
+        if side != self.client:
+            self.handled = min(self.handled, int.from_bytes(payload[:4], "big") & 0x7FFFFFFF)
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 
@@ -435,6 +436,8 @@ class Http2Parser(Parser):
 
     def _store(self, number: int) -> None:
         stream = self.streams.pop(number)
+        if number > self.handled and number % 2 and not stream.answered and stream.row.reset_code is None:
+            stream.row.reset_code = "GOAWAY"
         self.talk.emit(stream.row, stream.ts, stream.packet)
 
 

@@ -95,3 +95,11 @@ def test_a_command_without_its_end_costs_as_much_as_its_size() -> None:
         assert Flow(NNTP, dst_port=4000).probe(data, CLIENT) == NO
 
     assert_linear(command, 4_000)
+
+
+@pytest.mark.parametrize("login", ["GENERIC ntlm Sesame1", "PASS\tSesame1", "SIMPLE Sesame1"])
+def test_a_reply_repeats_no_secret(login: str) -> None:
+    rows = rows_of(lines("< 200 ready", f"> AUTHINFO {login}", "< 481 not Sesame1", "> QUIT", "< 205 bye Sesame1"))
+    assert [row.reply_code for row in rows] == [200, 481, 205]
+    assert rows[1].has_password
+    assert "Sesame" not in repr([fields(row) for row in rows])

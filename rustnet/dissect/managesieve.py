@@ -126,8 +126,8 @@ class ManageSieveParser(LineParser):
             return size
         if not again and (self.login is None or line[:1] not in {b'"', b"{"}):
             self._command(line, literal is not None)
-        elif not again and literal is None:
-            self._credential(_unquoted(line))
+        elif literal is None and (not again or line.strip()):
+            self._credential(_unquoted(line.strip()))
         if self.login is not None and 0 < size < MAX_LINE:
             self.literal = size
             self.in_body[from_src] = True
@@ -202,13 +202,15 @@ class ManageSieveParser(LineParser):
 
     def _authenticate(self, row: ManageSieve, raw: bytes) -> None:
         """Read a mechanism and an initial response, if there is one."""
-        quoted = _QUOTED(raw)
-        if quoted is None:
-            stray_line(self.talk, raw)
-            return
-        row.mechanism = mechanism_name(quoted.group(1), self.talk)
         self.login = row
         self.answers = 0
+        quoted = _QUOTED(raw)
+        if quoted is None:
+            if _LITERAL(raw) is None:
+                stray_line(self.talk, raw)
+                self.login = None
+            return
+        row.mechanism = mechanism_name(quoted.group(1), self.talk)
         if raw[quoted.end() : quoted.end() + 1] == b'"':
             self._credential(_unquoted(raw[quoted.end() :]))
 
@@ -216,6 +218,9 @@ class ManageSieveParser(LineParser):
         """Read the user, and whether there is a secret, in a response."""
         row = self.login
         if row is None:
+            return
+        if row.mechanism is None:  # it is a literal, too
+            row.mechanism = mechanism_name(raw, self.talk)
             return
         self.answers += 1
         user, secret = read_sasl(self.talk, row.mechanism or "", raw, self.answers)

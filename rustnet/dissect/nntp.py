@@ -40,7 +40,7 @@ _UPGRADE, _COMPRESS = 382, 206
 _GREETING = re.compile(rb"20[01] [^\x00\r\n]*\r?\n").match
 _NAMED = re.compile(rb"(?i)NNTP|InterNetNews|NNRP|\bINN\b").search
 _OWN = re.compile(
-    rb"(?i:MODE (?:READER|STREAM)|AUTHINFO (?:USER|SASL) [!-~]+[^\r\n]*|(?:IHAVE|TAKETHIS|CHECK) <[!-~]+>|CAPABILITIES"
+    rb"(?i:MODE (?:READER|STREAM)|AUTHINFO (?:USER|SASL) [!-~][^\r\n]*|(?:IHAVE|TAKETHIS|CHECK) <[!-~]+>|CAPABILITIES"
     rb"|LISTGROUP(?: [!-~]+)?(?: [0-9-]+)?|XOVER [0-9]+(?:-[0-9]*)?)\r\n"
 ).match
 _ON_PORT = re.compile(rb"[A-Za-z]{3,12}(?: [^\x00-\x08\x0e-\x1f]*)?\r?\n").match
@@ -200,7 +200,7 @@ class NntpParser(LineParser):
 
     def _auth(self, row: Nntp, raw: bytes) -> None:
         """Read a login: a user, a password, or a mechanism with its initial response."""
-        kind, _, rest = raw.partition(b" ")
+        kind, _, rest = raw.replace(b"\t", b" ").partition(b" ")
         word = text(kind).upper()
         if word == "USER":
             self.user = text(rest.strip()) or self.user
@@ -213,7 +213,8 @@ class NntpParser(LineParser):
                 self._credential(row, initial.strip())
         else:
             row.has_password = True
-            self.talk.keep_secret(rest, *(rest.split() if word in {"PASS", "SIMPLE"} else (raw,)))
+            words = rest.split()  # of GENERIC the first one names the kind of login
+            self.talk.keep_secret(rest, *(words if word in {"PASS", "SIMPLE"} else (raw, *words[1:])))
         row.command = f"AUTHINFO {word}" if word in {"USER", "PASS", "SASL", "SIMPLE", "GENERIC"} else "AUTHINFO"
 
     def _credential(self, row: Nntp, line: bytes) -> None:

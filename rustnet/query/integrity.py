@@ -32,7 +32,8 @@ FROM captures AS c LEFT JOIN (
 ) AS p ON p.capture_id = c.capture_id ORDER BY c.capture_id"""
 
 # A tunnel counts packets that the index assigns to the flows inside it. An 802.11 frame may carry packets of several
-# flows, of which the index has the first.
+# flows, among which its bytes are divided, and the index has the first. Such frames come from interfaces for 802.11 and
+# those whose link type may contain it (Linux's cooked captures, PPI, PKTAP), and in tunnels to access points.
 _FLOW_PACKETS = """
 WITH counted AS (
     SELECT flow_id, count(*) AS packets, sum(length)::BIGINT AS bytes FROM packets
@@ -41,13 +42,21 @@ WITH counted AS (
     SELECT outer_flow_id AS flow_id FROM flows WHERE outer_flow_id IS NOT NULL
     UNION
     SELECT flow_id FROM flows WHERE app IN (SELECT tunnel FROM flows WHERE tunnel IS NOT NULL)
+), innermost AS (
+    SELECT flows.capture_id, coalesce(counted.packets, 0) AS indexed, src_packets + dst_packets AS stated,
+        src_bytes + dst_bytes AS bytes
+    FROM flows LEFT JOIN counted ON counted.flow_id = flows.flow_id
+    WHERE flows.flow_id NOT IN (SELECT flow_id FROM carriers)
+), aggregating AS (
+    SELECT capture_id FROM (
+        SELECT capture_id FROM interfaces WHERE link_type IN (105, 113, 119, 127, 149, 163, 192, 258, 276)
+        UNION
+        SELECT capture_id FROM flows WHERE tunnel IN ('aruba', 'capwap', 'tzsp')
+    ) AS one WHERE coalesce((SELECT sum(bytes) FROM innermost WHERE innermost.capture_id = one.capture_id), 0)
+        <= coalesce((SELECT sum(length) FROM packets WHERE packets.capture_id = one.capture_id), 0)
 )
-SELECT count(*) FROM flows LEFT JOIN counted ON counted.flow_id = flows.flow_id
-WHERE coalesce(counted.packets, 0) <> flows.src_packets + flows.dst_packets
-    AND flows.flow_id NOT IN (SELECT flow_id FROM carriers)
-    AND (coalesce(counted.packets, 0) > flows.src_packets + flows.dst_packets OR flows.outer_flow_id IS NULL
-        AND (flows.capture_id, flows.interface) NOT IN (
-            SELECT (capture_id, interface) FROM interfaces WHERE link_type IN (105, 113, 119, 127, 163, 192, 276)))"""
+SELECT count(*) FROM innermost
+WHERE indexed > stated OR (indexed < stated AND capture_id NOT IN (SELECT capture_id FROM aggregating))"""
 
 
 def check(session: "Session") -> list[Finding]:

@@ -203,3 +203,10 @@ def test_a_key_that_was_negotiated_is_not_stored() -> None:
     data = name("gss-tsig") + struct.pack(">IIHHH", 0, 0, 3, 0, len(token)) + token + b"\0\0"
     assert "secret" not in text_of(249, data)
     assert b64encode(token).decode()[:12] not in text_of(249, data)
+
+
+def test_ports_of_a_long_map_of_services() -> None:
+    bits = bytearray(8192)
+    bits[0], bits[3], bits[8191] = 0x01, 0x80, 0x01
+    assert text_of(11, b"\xc0\0\2\x07\6" + bits) == "192.0.2.7 6 7 24 65535"
+    assert text_of(11, b"\xc0\0\2\x07\x11" + b"\xff" * 8192).endswith(f" 62 63 {MARK}")

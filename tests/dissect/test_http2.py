@@ -8,9 +8,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from rustnet.bounds import MARK
 from rustnet.dissect.framework.conversation import MORE, NO, YES
-from rustnet.dissect.http.http2 import HTTP2, MAX_STREAMS
+from rustnet.dissect.http.frames import LAST_STREAM
+from rustnet.dissect.http.http2 import HTTP2, MAX_STREAMS, MAX_TEXT
 from rustnet.dissect.http.record import Http
+from rustnet.dissect.http.streams import EXPANSION, USUAL_TEXT
 from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow
 from tests.support.effort import assert_linear
@@ -166,6 +169,22 @@ def test_resets_and_goaway() -> None:
         ("/7", None, "GOAWAY"),
     ]
     assert "secret" not in repr([vars_of(row) for row in rows])
+
+
+def test_requests_that_cross_a_goaway() -> None:
+    client, server = Peer(), Peer()
+    _, rows = talk(
+        (CLIENT, OPEN + client.request(1, "/1") + client.request(3, "/3")),
+        (SERVER, settings() + frame(GOAWAY, 0, 0, struct.pack(">II", LAST_STREAM, 0))),
+        (SERVER, frame(GOAWAY, 0, 0, struct.pack(">II", 3, 0))),
+        (CLIENT, client.request(5, "/5")),
+        (SERVER, server.response(1, 200) + server.response(3, 200)),
+    )
+    assert [(row.uri, row.status, row.reset_code) for row in rows] == [
+        ("/1", 200, None),
+        ("/3", 200, None),
+        ("/5", None, "GOAWAY"),
+    ]
 
 
 def vars_of(row: Http) -> list[object]:
@@ -338,6 +357,42 @@ def test_streams_are_bounded() -> None:
     assert len(rows) == 2_000 - MAX_STREAMS
     flow.close()
     assert len(flow.rows) == 2_000
+
+
+def test_references_to_long_texts_are_bounded() -> None:
+    client, server = Peer(), Peer()
+    server_settings = settings((1, 1 << 16))
+    client.encoder.header_table_size = 1 << 16
+    path, agent, token = "/" + "p" * 3_999, "a" * 4_000, "Bearer " + "s" * 400
+    more = (("user-agent", agent), ("authorization", token))
+    numbers = range(1, 201, 2)
+    flow, rows = talk(
+        (SERVER, server_settings),
+        (CLIENT, OPEN + b"".join(client.request(n, path, *more) for n in numbers)),
+        (SERVER, b"".join(server.response(n, 200) for n in numbers)),
+    )
+    assert [row.stream_id for row in rows] == list(numbers)
+    assert (rows[0].uri, rows[0].user_agent) == (path, agent)  # the block itself has them
+    for row in rows[1:]:
+        assert row.uri is not None
+        assert row.uri.endswith(MARK)
+        assert (row.user_agent, row.host, row.status) == (MARK, "h2.example", 200)
+        assert len(row.uri) <= USUAL_TEXT + EXPANSION * 20
+        assert row.has_authorization
+    assert {anomaly[0] for anomaly in flow.sink.anomalies} == {"row_cut"}
+
+
+def test_texts_that_wait_are_bounded() -> None:
+    client = Peer()
+    flow = Flow(HTTP2)
+    flow.feed(OPEN, CLIENT)
+    for number in range(1, 201, 2):
+        flow.feed(client.request(number, f"/{number:04}" + "p" * 4_000, end=False), CLIENT)
+    stored = [row.stream_id for row in flow.rows if isinstance(row, Http)]
+    assert stored == list(range(1, 1 + 2 * len(stored), 2))
+    assert (100 - len(stored)) * 4_000 < MAX_TEXT < (102 - len(stored)) * 4_100
+    flow.close()
+    assert len([row for row in flow.rows if isinstance(row, Http)]) == 100
 
 
 def test_a_header_block_does_not_grow_without_bound() -> None:

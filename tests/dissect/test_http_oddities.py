@@ -7,6 +7,7 @@ from rustnet.dissect.http.parser import HTTP
 from rustnet.dissect.http.record import Http
 from tests.dissect.dispatched import DispatchedFlow
 from tests.dissect.harness import CLIENT, SERVER, Flow
+from tests.support.effort import assert_linear
 
 GET = b"GET /a HTTP/1.1\r\nHost: h.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -128,6 +129,13 @@ def test_header_lines(fields: bytes, odd: set[str]) -> None:
     assert flow.sink.anomalies == []
     _, (row,) = talk((CLIENT, GET), (SERVER, b"HTTP/1.1 204 No\r\n" + fields + b"\r\n"))
     assert set(row.response_oddities or ()) == odd - {"host-repeated"}
+
+
+def test_a_folded_line_costs_as_much_as_its_size() -> None:
+    def line(size: int) -> None:
+        talk((CLIENT, b"GET / HTTP/1.1\r\nHost: h\r\n x-" + b"key" * (size // 3) + b"\r\n\r\n"))
+
+    assert_linear(line, 12_000)
 
 
 def test_a_request_needs_a_host() -> None:

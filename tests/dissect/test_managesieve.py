@@ -49,6 +49,7 @@ HELLO = lines('< "IMPLEMENTATION" "x"', "< OK")
         lines('> AUTHENTICATE "PLAIN"', '< ""', f'> "{PLAIN}"', '< NO "Sesame1"'),
         lines('> AUTHENTICATE "PLAIN"', '< ""', f"> {{{len(PLAIN)}+}}", f"> {PLAIN}", '< NO "Sesame1"'),
         lines('> AUTHENTICATE "PLAIN"', "< {0}", "< ", f'> "{PLAIN}"', "< NO {7}", "< Sesame1"),
+        lines("> AUTHENTICATE {5+}", f'> PLAIN "{PLAIN}"', '< NO "Sesame1"'),
     ],
 )
 def test_logins(said: tuple[tuple[bool, bytes], ...]) -> None:

@@ -4,6 +4,7 @@ from rustnet.dissect.framework.conversation import MORE, NO, YES
 from rustnet.dissect.nntp import NNTP, Nntp
 from tests.dissect.harness import CLIENT, SERVER, Flow, fields, parsed
 from tests.dissect.samples_streams import MESSAGE, NNTP_TALK, lines
+from tests.support.effort import assert_linear
 
 
 def rows_of(said: tuple[tuple[bool, bytes], ...]) -> list[Nntp]:
@@ -86,3 +87,19 @@ def test_bytes_that_are_missing() -> None:
 )
 def test_what_is_believed(said: bytes, port: int, answer: int) -> None:
     assert Flow(NNTP, dst_port=port).probe(said) == answer
+
+
+def test_a_command_without_its_end_costs_as_much_as_its_size() -> None:
+    def command(size: int) -> None:
+        data = b"AUTHINFO USER " + b"a" * size + b"\n"
+        assert Flow(NNTP, dst_port=4000).probe(data, CLIENT) == NO
+
+    assert_linear(command, 4_000)
+
+
+@pytest.mark.parametrize("login", ["GENERIC ntlm Sesame1", "PASS\tSesame1", "SIMPLE Sesame1"])
+def test_a_reply_repeats_no_secret(login: str) -> None:
+    rows = rows_of(lines("< 200 ready", f"> AUTHINFO {login}", "< 481 not Sesame1", "> QUIT", "< 205 bye Sesame1"))
+    assert [row.reply_code for row in rows] == [200, 481, 205]
+    assert rows[1].has_password
+    assert "Sesame" not in repr([fields(row) for row in rows])

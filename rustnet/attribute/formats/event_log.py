@@ -31,6 +31,12 @@ of Windows' firewall."""
 MAX_ADDRESSES = 1024
 """Maximum number of addresses of recording hosts that are kept, by which their ends are known."""
 
+MAX_ADDRESS = 64
+"""Characters of an address."""
+
+MAX_VALUES = 64
+"""Values of an event that sysmonLogView prints; none has half as many."""
+
 _START = re.compile(r"<Event(?=[\s>])")
 _END = "</Event>"
 _JSON = re.compile(rb"\s*\[?\s*\{")
@@ -200,23 +206,26 @@ _VIEWED = re.compile(r"\t(\w{1,64}): (.*)", re.ASCII)
 
 def viewed_records(file: BinaryIO, faults: Faults) -> Records:
     """Events as sysmonLogView prints them: a line with the event's name, and an indented one for each value."""
-    position, number, doubled = 0, "", False
+    position, number, fault = 0, "", ""
     data: Record = {}
     for line_number, line in lines(file, faults):
         if line.startswith("Event SYSMONEVENT_"):
-            yield from _viewed(position, number, data, faults, doubled=doubled)
+            yield from _viewed(position, number, data, faults, fault)
             name = line[6:].strip().removesuffix("_EVENT")
-            position, number, data, doubled = line_number, _EVENT_NAMES.get(name, "0"), {}, False
-        elif number in READ and (match := _VIEWED.fullmatch(line)):
-            doubled = doubled or match[1] in data
+            position, number, data, fault = line_number, _EVENT_NAMES.get(name, "0"), {}, ""
+        elif number in READ and not fault and (match := _VIEWED.fullmatch(line)):
+            if match[1] in data:  # a line feed in a value may begin what looks like another value
+                fault = "two values of the same name"
+            elif len(data) >= MAX_VALUES:
+                fault = f"more than {MAX_VALUES} values"
             data[match[1]] = match[2]
-    yield from _viewed(position, number, data, faults, doubled=doubled)
+    yield from _viewed(position, number, data, faults, fault)
 
 
-def _viewed(position: int, number: str, data: Record, faults: Faults, *, doubled: bool) -> Records:
-    """Yield one event of sysmonLogView, if there is one."""
-    if doubled:  # a line feed in a value may begin what looks like another value
-        faults.malformed(position, "two values of the same name")
+def _viewed(position: int, number: str, data: Record, faults: Faults, fault: str) -> Records:
+    """Yield one event of sysmonLogView, if there is one and it is valid."""
+    if fault:
+        faults.malformed(position, fault)
     elif position:
         known = {name: value for name, value in data.items() if value not in _UNSET}
         yield position, {"Event": {"System": {"EventID": number}, "EventData": known}}
@@ -246,7 +255,7 @@ class _LocalEnds:
         if type(source) is not str or type(destination) is not str:
             return
         if str(_either(data, "Direction")).lower() not in _INBOUND:
-            if len(self._own) < MAX_ADDRESSES:
+            if len(self._own) < MAX_ADDRESSES and len(source) <= MAX_ADDRESS:
                 self._own.add(source)
             return
         owned = source in self._own, destination in self._own

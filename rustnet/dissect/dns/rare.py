@@ -111,7 +111,11 @@ def _uri(names: Names, pos: int, end: int) -> str:
 def _services(names: Names, pos: int, end: int) -> str:
     body = _body(names, pos, end, 5)
     bits = body[5:]
-    ports = [i for i in range(8 * len(bits)) if bits[i >> 3] & (0x80 >> (i & 7))]
+    ports: list[int] = []
+    for at in (i for i, byte in enumerate(bits) if byte):
+        ports += [8 * at + i for i in range(8) if bits[at] & (0x80 >> i)]
+        if len(ports) > MAX_ITEMS:
+            break
     items = [inet_ntoa(body[:4]), *map(str, [body[4], *ports[:MAX_ITEMS]])]
     return " ".join([*items, MARK] if len(ports) > MAX_ITEMS else items)
 

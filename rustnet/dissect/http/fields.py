@@ -28,7 +28,7 @@ CHUNKED, NO_LENGTH, UNCERTAIN = -1, -2, -3
 
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SMUGGLED = re.compile(
-    rb"(?i)\r?\n[ \t]+(?=(?:(?:proxy-)?authorization|(?:set-)?cookie2?|x-[\w-]*(?:token|key|auth)[\w-]*)[ \t]*:)"
+    rb"(?i)\r?\n[ \t]++(?=(?:(?:proxy-)?authorization|(?:set-)?cookie2?|x-(?=[\w-]*(?:token|key|auth))[\w-]*+)[ \t]*+:)"
 )
 """A folded line that begins like a field with a credential: it is that field, not a part of the one before it."""
 _FRAMING = (b"content-length", b"transfer-encoding")

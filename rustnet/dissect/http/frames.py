@@ -11,6 +11,8 @@ HEAD = 9
 """Size of a frame's header."""
 DEFAULT_SIZE, LARGEST = 1 << 14, (1 << 24) - 1
 """Most bytes of a frame: unless the receiver allows more, and at all."""
+LAST_STREAM = 0x7FFFFFFF
+"""Highest number of a stream."""
 MAX_FRAME_SIZE = 5
 """Number of the setting that allows more."""
 KNOWN_SETTINGS = frozenset({1, 2, 3, 4, 5, 6, 8, 9})

@@ -25,9 +25,12 @@ from rustnet.dissect.http import frames
 from rustnet.dissect.http.fields import hostname
 from rustnet.dissect.http.record import Http
 from rustnet.dissect.http.streams import (
+    MAX_HOST,
     UNKNOWN,
     VERSION,
+    Block,
     Stream,
+    bounded_fields,
     request_row,
     set_grpc,
     set_response,
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MAX_STREAMS = 512
 """Streams of one connection whose rows are not complete; the oldest one is stored if there are more."""
+MAX_TEXT = 1 << 18
+"""Bytes of their texts; beyond these the oldest one is stored, too."""
 MAX_BLOCK = 60_000
 """Most bytes of a header block."""
 MAX_LOST = 1 << 20
@@ -51,18 +56,6 @@ NOTHING, REQUEST, RESPONSE, TRAILERS = range(4)
 """What a header block is."""
 _START, _FRAMES, _LOST, _IGNORED = range(4)
 """State of a direction: at its beginning, in frames, after a loss, or no longer read."""
-
-
-class _Block:
-    """A header block that continues in the next frame; too large a one is only waited out."""
-
-    __slots__ = ("data", "end", "promised", "stream")
-
-    def __init__(self, data: bytes, stream: int, end: bool, promised: int) -> None:
-        self.data = data
-        self.stream = stream
-        self.end = end
-        self.promised = promised
 
 
 def load_header_blocks() -> "type[HeaderBlocks]":
@@ -83,14 +76,17 @@ class Http2Parser(Parser):
         "block",
         "blocks",
         "client",
+        "handled",
         "limit",
         "lost",
         "newest",
         "readers",
         "reports",
+        "size",
         "state",
         "streams",
         "switched",
+        "text",
     )
 
     def __init__(self, talk: Conversation) -> None:
@@ -99,11 +95,15 @@ class Http2Parser(Parser):
         """Direction of the requests, once it is known."""
         self.state = [_START, _START]
         self.blocks: list[HeaderBlocks | None] = [None, None]
-        self.block: list[_Block | None] = [None, None]
+        self.block: list[Block | None] = [None, None]
         """By direction: the header block that is not complete."""
         self.limit = [frames.DEFAULT_SIZE, frames.DEFAULT_SIZE]
         """By direction: most bytes of its frames."""
         self.streams: dict[int, Stream] = {}
+        self.size = self.text = 0
+        """Bytes of their texts, and of those of the header block being read."""
+        self.handled = frames.LAST_STREAM
+        """Highest number of a request that the server may have handled."""
         self.newest = 0
         """Highest number of a stream."""
         self.lost = [0, 0]
@@ -276,7 +276,7 @@ class Http2Parser(Parser):
             self._report("a frame's padding is longer than the frame")
             self._forget(side)
             return
-        self._begin(_Block(block[skip:], number, bool(flags & frames.END_STREAM), 0), flags, side)
+        self._begin(Block(block[skip:], number, bool(flags & frames.END_STREAM), 0), flags, side)
 
     def _promise(self, number: int, flags: int, payload: bytes, side: int) -> None:
         """Read the request that a server answers before it is asked."""
@@ -286,9 +286,9 @@ class Http2Parser(Parser):
             self._forget(side)
             return
         promised = int.from_bytes(block[:4], "big") & 0x7FFFFFFF
-        self._begin(_Block(block[4:], number, False, promised), flags, side)
+        self._begin(Block(block[4:], number, False, promised), flags, side)
 
-    def _begin(self, block: _Block, flags: int, side: int) -> None:
+    def _begin(self, block: Block, flags: int, side: int) -> None:
         if flags & frames.END_HEADERS:
             self._complete(block, side)
         else:
@@ -321,15 +321,13 @@ class Http2Parser(Parser):
             self._store(number)
 
     def _goaway(self, number: int, flags: int, payload: bytes, side: int) -> None:
-        """Mark the requests that a server has not handled and will not handle."""
-        last = int.from_bytes(payload[:4], "big") & 0x7FFFFFFF
-        for one, stream in self.streams.items():
-            if one > last and one % 2 and side != self.client and not stream.answered:
-                stream.row.reset_code = "GOAWAY"
+        """Note which requests a server will not handle."""
+        if side != self.client:
+            self.handled = min(self.handled, int.from_bytes(payload[:4], "big") & 0x7FFFFFFF)
 
     # ---- messages ----------------------------------------------------------------------------------------------------
 
-    def _complete(self, block: _Block, side: int) -> None:
+    def _complete(self, block: Block, side: int) -> None:
         """Read the fields of a header block."""
         fields = self._fields(block.data, side)
         if fields is None:
@@ -349,22 +347,23 @@ class Http2Parser(Parser):
         elif message == RESPONSE:
             stream = self._response(number, stream, fields, side)
         elif message == TRAILERS and stream is not None:
+            self._grow(stream, self.text)
             set_grpc(stream.row, fields)
         if block.end:
             self._end(number, stream, side)
 
     def _fields(self, data: bytes, side: int) -> dict[bytes, bytes] | None:
-        """Decompress a header block: of repeated fields the first one; None if that fails."""
+        """Decompress a header block; None if that fails."""
         blocks = self.blocks[side]
         if blocks is None:
             blocks = self.blocks[side] = _blocks(False)
-        fields: dict[bytes, bytes] = {}
         try:
-            for name, value in blocks.decode(data):
-                fields.setdefault(name, value)
+            fields, self.text, cut = bounded_fields(blocks.decode(data), len(data))
         except DissectError as error:
             self._report(str(error))
             return None
+        if cut:
+            self.talk.anomaly("row_cut", "http: header fields expand to more than a row may have, so cut")
         return fields
 
     def _message(self, stream: Stream | None, fields: dict[bytes, bytes], side: int) -> int:
@@ -386,15 +385,16 @@ class Http2Parser(Parser):
         for name in (b"authorization", b"proxy-authorization"):
             if name in fields:
                 self.talk.keep_secret(*authorization_parts(fields[name]))
-        if row.host:
+        if row.host and len(row.host) <= MAX_HOST:
             self.talk.name_host(hostname(row.host), "http")
-        return self._add(number, row)
+        return self._add(number, row, self.text)
 
-    def _add(self, number: int, row: Http) -> Stream:
-        """Add a stream; the oldest one is stored if there are too many."""
-        if len(self.streams) >= MAX_STREAMS:
+    def _add(self, number: int, row: Http, size: int) -> Stream:
+        """Add a stream; the oldest ones are stored if there are too many, or with too much text."""
+        while self.streams and (len(self.streams) >= MAX_STREAMS or self.size + size > MAX_TEXT):
             self._store(next(iter(self.streams)))
         stream = self.streams[number] = Stream(row, self.talk.ts, self.talk.packet)
+        self._grow(stream, size)
         stream.asked = True
         if number % 2 == 0:
             stream.ended[self.client] = True
@@ -412,9 +412,10 @@ class Http2Parser(Parser):
             talk.emit(interim)
             return stream
         if stream is None:
-            stream = self._add(number, Http(version=VERSION, stream_id=number))
+            stream = self._add(number, Http(version=VERSION, stream_id=number), 0)
             stream.asked = False
             stream.ended[self.client] = True
+        self._grow(stream, self.text)
         row = stream.row
         if stream.asked and not stream.answered:
             row.response_ms = elapsed(stream.ts, talk.ts)
@@ -426,6 +427,10 @@ class Http2Parser(Parser):
         set_response(row, status, fields)
         return stream
 
+    def _grow(self, stream: Stream, size: int) -> None:
+        stream.size += size
+        self.size += size
+
     def _end(self, number: int, stream: Stream | None, side: int) -> None:
         """End one direction of a stream; its row is complete when both have ended."""
         if stream is not None:
@@ -435,6 +440,9 @@ class Http2Parser(Parser):
 
     def _store(self, number: int) -> None:
         stream = self.streams.pop(number)
+        self.size -= stream.size
+        if number > self.handled and number % 2 and not stream.answered and stream.row.reset_code is None:
+            stream.row.reset_code = "GOAWAY"
         self.talk.emit(stream.row, stream.ts, stream.packet)
 
 

@@ -1,7 +1,9 @@
 """Rows of the streams of HTTP/2, from the fields of their header blocks (RFC 9113, 8)."""
 
+from collections.abc import Iterable
 from urllib.parse import unquote
 
+from rustnet.bounds import MARK
 from rustnet.dissect.http.fields import fill, header_text, same_host
 from rustnet.dissect.http.oddities import HOST_CONFLICT, UNKNOWN_FIELDS, with_words
 from rustnet.dissect.http.record import REQUEST_SEEN, REQUEST_TEXTS, RESPONSE_SEEN, RESPONSE_TEXTS, Http
@@ -9,12 +11,25 @@ from rustnet.dissect.http.record import REQUEST_SEEN, REQUEST_TEXTS, RESPONSE_SE
 VERSION = "HTTP/2"
 UNKNOWN = b"\0"
 """Name of fields that are not known, as of `header_blocks.UNKNOWN`."""
+USUAL_TEXT = 2 << 10
+EXPANSION = 4
+"""At most `USUAL_TEXT` bytes and this many times the block's are kept of a header block: a reference of one byte may
+stand for thousands."""
+MAX_HOST = 255
+"""Bytes of a host's name; shorter ones are never cut."""
+_SHOWN = frozenset({
+    *REQUEST_TEXTS, *RESPONSE_TEXTS, b":method", b":path", b":authority", b":scheme", b":protocol", b"grpc-message",
+})  # fmt: skip
+"""Fields whose texts are kept."""
+_HOSTS = frozenset({b":authority", b"host"})
+_MARK = MARK.encode()
+_NOT_ASCII = bytes(range(128, 256))
 
 
 class Stream:
-    """A transaction that is not complete. ``ended``: by direction, whether the stream is."""
+    """A transaction that is not complete. ``ended``: by direction, whether the stream is; ``size``: of its texts."""
 
-    __slots__ = ("answered", "asked", "ended", "packet", "row", "ts")
+    __slots__ = ("answered", "asked", "ended", "packet", "row", "size", "ts")
 
     def __init__(self, row: Http, ts: int, packet: int) -> None:
         self.row = row
@@ -23,6 +38,40 @@ class Stream:
         self.asked = False
         self.answered = False
         self.ended = [False, False]
+        self.size = 0
+
+
+class Block:
+    """A header block that continues in the next frame; too large a one is only waited out."""
+
+    __slots__ = ("data", "end", "promised", "stream")
+
+    def __init__(self, data: bytes, stream: int, end: bool, promised: int) -> None:
+        self.data = data
+        self.stream = stream
+        self.end = end
+        self.promised = promised
+
+
+def bounded_fields(fields: Iterable[tuple[bytes, bytes]], block: int) -> tuple[dict[bytes, bytes], int, bool]:
+    """Fields of a header block of ``block`` bytes, of repeated ones the first; the size of their texts; if one is cut.
+
+    Texts that expand too far are cut.
+    """
+    kept: dict[bytes, bytes] = {}
+    size, cut = 0, False
+    most = USUAL_TEXT + EXPANSION * block
+    for name, value in fields:
+        if name in kept:
+            continue
+        kept[name] = value
+        if name in _SHOWN:
+            room = most - size
+            if len(value) > room and not (name in _HOSTS and len(value) <= MAX_HOST):
+                kept[name] = value[: max(0, room - len(_MARK))].rstrip(_NOT_ASCII) + _MARK
+                cut = True
+            size += len(kept[name])
+    return kept, size, cut
 
 
 def request_row(number: int, fields: dict[bytes, bytes]) -> Http:

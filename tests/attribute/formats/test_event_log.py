@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from rustnet.attribute.discover import open_sidecar
 from rustnet.attribute.formats import event_log
-from rustnet.attribute.formats.event_log import event_records, xml_records
+from rustnet.attribute.formats.event_log import MAX_VALUES, _LocalEnds, event_records, xml_records
 from rustnet.attribute.formats.log_syntax import CHUNK, MAX_RECORD
 from rustnet.attribute.formats.process_starts import ProcessStarts
 from rustnet.attribute.match import attribute
@@ -225,6 +225,18 @@ def test_sysmon_log_view(tmp_path: Path) -> None:
     assert (source, faults.bad, faults.kept[0][1]) == ("sysmon", 1, "two values of the same name")
     nowhere = expected(6, host=None, process=CURL._replace(host=None))
     assert said == [nowhere, nowhere._replace(position=7 + len(CONNECT))]
+
+
+def test_values_and_addresses_without_end(tmp_path: Path) -> None:
+    values = "".join(f"\tValue{n}: x\n" for n in range(MAX_VALUES + 1))
+    long = VIEWED + "Event SYSMONEVENT_NETWORK_CONNECT\n\tUtcTime: 0\n" + values
+    short = "Event SYSMONEVENT_NETWORK_CONNECT\n" + "".join(f"\t{k}: {v}\n" for k, v in CONNECT.items())
+    said, faults, _ = read(put(tmp_path, long + short))
+    assert (len(said), faults.bad, faults.kept[0][1]) == (1, 1, f"more than {MAX_VALUES} values")
+    ends = _LocalEnds()
+    for source in ("192.0.2.1", "x" * 10_000):
+        ends.orient({"Event": {"EventData": {"SourceAddress": source, "DestAddress": "192.0.2.2"}}})
+    assert ends._own == {"192.0.2.1"}
 
 
 # ---- Security 5156 -----------------------------------------------------------------------------------------------

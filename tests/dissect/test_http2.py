@@ -239,7 +239,7 @@ def test_authority_counts_and_connect_has_no_path() -> None:
     assert [(row.host, row.uri, row.proxy, row.upgrade) for row in rows] == [
         ("h2.example", "/", False, None),
         ("t.example:443", "t.example:443", True, None),
-        ("w.example", "/chat", True, "websocket"),
+        ("w.example", "/chat", False, "websocket"),
     ]
     assert rows[0].request_oddities == ["host-conflict"]
 

@@ -65,7 +65,7 @@ class Http:
     upgrade: Term | None = None
     """Protocol offered in Upgrade, or in `:protocol` of HTTP/2; the chosen one if the server switched (101)."""
     proxy: bool = False
-    """The request was meant for a proxy: CONNECT, or an absolute target."""
+    """The request was meant for a proxy: CONNECT (without `:protocol`), or an absolute target."""
     pair_unknown: bool = False
     """Bytes of the flow are missing, so that this request and its response cannot be assigned to each other."""
     request_oddities: list[Word] | None = None

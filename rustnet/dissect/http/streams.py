@@ -88,7 +88,7 @@ def request_row(number: int, fields: dict[bytes, bytes]) -> Http:
         if row.host is not None and not same_host(row.host, asked):
             row.request_oddities = with_words(row.request_oddities, HOST_CONFLICT)
         row.host = asked
-    row.proxy = method == b"CONNECT"
+    row.proxy = method == b"CONNECT" and b":protocol" not in fields  # extended, it is for the server (RFC 8441)
     row.uri = header_text(target) if target is not None else row.host if row.proxy else None
     if b":scheme" in fields:
         row.scheme = header_text(fields[b":scheme"])

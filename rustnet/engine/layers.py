@@ -21,7 +21,8 @@ class Encapsulation(NamedTuple):
 
 
 ENCAPSULATIONS = (
-    Encapsulation("VLAN tags (IEEE 802.1Q, 802.1ad)", "0x8100, 0x88a8, 0x9100, 0x9200, 0x9300", "`vlan`, `outer_vlan`"),
+    Encapsulation("VLAN tags (IEEE 802.1Q, 802.1ad)", "0x8100, 0x88a8, 0x9100, 0x9200, 0x9300",
+                  "`vlan_id` and `outer_vlan_id` of a flow, by direction"),
     Encapsulation("LLC and SNAP (IEEE 802.2, RFC 1042)", "a length in place of the ethertype, or 0x8870",
                   "IP, ARP, STP, CDP; bridged Ethernet; others are named by their access point"),
     Encapsulation("MPLS (RFC 3032)", "0x8847, 0x8848", "IP and Ethernet pseudowires, by the bits after the labels"),

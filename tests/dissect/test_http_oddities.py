@@ -268,6 +268,8 @@ def test_a_request_without_version_and_answer() -> None:
         (b"HTTP/1.1  ", 9999, MORE),
         (b"HTTP/1.1200 OK\r\n", 80, NO),
         (b"HTTP/1.1 20 OK\r\n", 80, NO),
+        (b"LOG fetched it by HTTP/2\r\n", 80, NO),
+        (b"LOG /x by HTTP/2.0\r\n", 80, NO),
         (b"HTTP/2.0 200 OK\r\n", 80, YES),
         (b"HTTP/2.0 20 OK\r\n", 80, NO),
     ],

@@ -27,6 +27,10 @@ _ODD_RESPONSE = re.compile(
     rb"[ \t]{0,8}((?i:HTTP)/[0-9]{1,2}(?:\.[0-9]{1,2})?|HTTP|ICY)"
     rb"[ \t]{1,64}([1-9][0-9]{2})(?:[ \t]{1,64}([^\r\n]*))?\r?\n"
 )
+_OTHER_VERSION = re.compile(
+    rb"[A-Z]{3,20} (?:/|https?://)[^\x00-\x20\x7f]* HTTP/[0-9]{1,2}(?:\.[0-9]{1,2})?[ \t]*\r?\n"
+).match
+"""Request line of another version that shows HTTP by itself."""
 OPENING = re.compile(
     rb"(?i:HTTP)/(?:[0-9]{1,2}(?:[. \t][^\x00-\x08\x0a-\x1f\x7f]*\r?)?)?"
     rb"|[A-Z][A-Z!#$%&'*+.^_`|~0-9-]{0,31}(?:[ \t][^\x00-\x08\x0a-\x1f\x7f]*\r?)?"
@@ -121,8 +125,10 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
         return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE and OPENING(data) is not None else NO
     line_end = data.find(b"\n")
     if line_end >= 0:  # a cheap search saves other text protocols the backtracking of the expression
-        if data.find(b"HTTP/", 0, line_end) > 0 or data.find(b"http/1", 0, line_end) > 0:
+        if data.find(b"HTTP/1", 0, line_end) > 0 or data.find(b"http/1", 0, line_end) > 0:
             return YES if request_line(data) is not None else NO
+        if data.find(b" HTTP/", 0, line_end) > 0:
+            return YES if _OTHER_VERSION(data) is not None else NO
         if start[:4] == b"ICY ":
             return YES if response_line(data) is not None else NO
         if (start[:1] in b"GHPDO") and _NO_VERSION.match(data) is not None:

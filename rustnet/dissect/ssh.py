@@ -27,7 +27,7 @@ PATIENCE = 64
 _KEXINIT, _NEWKEYS = 20, 21
 _IDENTIFICATION = re.compile(rb"SSH-(1\.\d{1,3}|2\.0)-([\x20-\x7e\x80-\xff]*)").match
 _HTTP = re.compile(rb"[A-Z]{3,20} [^\x00-\x20\x7f]+ HTTP/[0-9]|HTTP/[0-9]\.[0-9] [0-9]{3}").match
-_KNOWN = re.compile(rb"SSH-(?:2\.0-|1\.[0-9])").match
+_KNOWN = re.compile(rb"SSH-(?:2\.0-|1\.[0-9]{1,3}(?:-|\Z))").match
 _BEHIND = re.compile(rb"[^\x00]*\nSSH-(?:2\.0-|1\.)").match
 """An identification after other lines."""
 _END = re.compile(rb"[\r\x00 ]{1,8}\n").match

@@ -196,6 +196,8 @@ def test_lists_that_overrun() -> None:
         (b"SSH", 9999, MORE),
         (b"SSH-3.0-x\r\n", 22, NO),
         (b"SSH-1.2-x\r\n", 9999, YES),
+        (b"SSH-1.99", 9999, YES),
+        (b"SSH-1.2.3.4 x", 9999, NO),
         (b"Welcome\r\nSSH-2.0-x\0\r\n" + NEWKEYS, 22, YES),
         (b"Wel\0come\r\nSSH-2.0-x\r\n", 22, NO),
         (b"Welcome\r\n", 22, MORE),

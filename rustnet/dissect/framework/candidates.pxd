@@ -1,5 +1,14 @@
 cimport cython
 from libc.stdint cimport int64_t
+from rustnet.dissect.framework.conversation cimport Conversation
+from rustnet.engine.flow cimport half
+from rustnet.engine.numbers cimport MARK_ISN
+
+cdef int CR, LF
+
+@cython.locals(size=Py_ssize_t, at=Py_ssize_t)
+cdef Py_ssize_t blank_lines(bytes data) except -1
+cdef bint begins_within(Conversation talk, bint from_src) except -1
 
 cdef class Candidate:
     cdef public str name

@@ -1,8 +1,18 @@
-"""Dissectors as the dispatcher probes them: with cheap tests that content must pass before a probe is called."""
+"""Dissectors as the dispatcher probes them: with cheap tests that content must pass before a probe is called.
 
+Also what the dispatcher asks about the beginning of content.
+"""
+
+import cython
 import numpy as np
 
-from rustnet.dissect.framework.conversation import Dissector, Shape
+from rustnet.dissect.framework.conversation import Conversation, Dissector, Shape
+
+if not cython.compiled:  # compiled, these come from the .pxd
+    from rustnet.engine.flow import half
+    from rustnet.engine.numbers import MARK_ISN
+
+CR, LF = 13, 10
 
 
 class Candidate:
@@ -41,3 +51,19 @@ class Candidate:
 
 
 ANY_SHAPE = Shape()
+
+
+def blank_lines(data: bytes) -> int:
+    """Size of the blank lines at the beginning of text, or in front of nothing; 0 if no text follows."""
+    size = len(data)
+    at = 0
+    while at < size and (data[at] == CR or data[at] == LF):
+        at += 1
+    return at if at == size or 32 < data[at] < 127 else 0
+
+
+def begins_within(talk: Conversation, from_src: bool) -> bool:
+    """Whether the bytes of a direction may begin within a message: its first ones were not captured."""
+    if talk.lost_src if from_src else talk.lost_dst:
+        return True
+    return talk.flow is not None and not half(talk.flow, from_src).marks & MARK_ISN

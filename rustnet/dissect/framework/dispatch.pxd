@@ -1,16 +1,11 @@
 cimport cython
 from libc.stdint cimport int64_t
-from rustnet.dissect.framework.candidates cimport Candidate
+from rustnet.dissect.framework.candidates cimport CR, LF, Candidate, begins_within, blank_lines
 from rustnet.dissect.framework.conversation cimport Conversation, Parser, conversation
-from rustnet.engine.flow cimport Flow, half
-from rustnet.engine.numbers cimport MARK_ISN
+from rustnet.engine.flow cimport Flow
 from rustnet.engine.listener cimport Listener
 
-cdef int YES, MORE, SRC_REJECTED, DST_REJECTED, MAX_PATIENCE, MAX_CHUNKS, MAX_KEEPALIVE, HANDSHAKE, MAX_PENDING_BYTES, MAX_PENDING, MAX_PROBE, MAX_ATTEMPTS, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP, CR, LF
-
-@cython.locals(size=Py_ssize_t, at=Py_ssize_t)
-cdef Py_ssize_t blank_lines(bytes data) except -1
-cdef bint begins_within(Conversation talk, bint from_src) except -1
+cdef int YES, MORE, SRC_REJECTED, DST_REJECTED, MAX_PATIENCE, MAX_CHUNKS, MAX_KEEPALIVE, HANDSHAKE, MAX_PENDING_BYTES, MAX_PENDING, MAX_PROBE, MAX_ATTEMPTS, MAX_ERRORS, MAX_UNDECODED, NO_PORT, TCP, UDP
 
 cdef class Dispatcher(Listener):
     cdef public object sink, chosen

@@ -16,9 +16,8 @@ from rustnet.engine.listener import Listener
 from rustnet.engine.numbers import DECODE_ERRORS, TCP, UDP, protocol_name
 
 if not cython.compiled:  # compiled, these come from the .pxd, most as C functions
+    from rustnet.dissect.framework.candidates import CR, LF, begins_within, blank_lines
     from rustnet.dissect.framework.conversation import conversation
-    from rustnet.engine.flow import half
-    from rustnet.engine.numbers import MARK_ISN
 
 MAX_PENDING = 64 << 10
 """Unconsumed bytes of one direction that are kept for its parser."""
@@ -51,29 +50,12 @@ SRC_REJECTED, DST_REJECTED = 1, 2
 """Bits for the directions of a stream whose beginning every probe has rejected."""
 MAX_KEEPALIVE = 16
 """Maximum size of a datagram that may be a keepalive: it counts less than others as an attempt."""
-CR, LF = 13, 10
 
 HANDSHAKE = 22
 """First byte of a TLS record that holds a handshake message."""
 
 NO_PORT = 65_536
 """Cache key for every port that no dissector names."""
-
-
-def blank_lines(data: bytes) -> int:
-    """Size of the blank lines at the beginning of text, or in front of nothing; 0 if no text follows."""
-    size = len(data)
-    at = 0
-    while at < size and (data[at] == CR or data[at] == LF):
-        at += 1
-    return at if at == size or 32 < data[at] < 127 else 0
-
-
-def begins_within(talk: Conversation, from_src: bool) -> bool:
-    """Whether the bytes of a direction may begin within a message: its first ones were not captured."""
-    if talk.lost_src if from_src else talk.lost_dst:
-        return True
-    return talk.flow is not None and not half(talk.flow, from_src).marks & MARK_ISN
 
 
 class Dispatcher(Listener):

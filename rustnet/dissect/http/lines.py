@@ -120,6 +120,8 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
         return NO
     start = data[:5].upper()
     if start == b"HTTP/":
+        if data[:4] != b"HTTP" and not talk.has_port(*PORTS):
+            return NO
         if response_line(data) is not None:
             return YES
         return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE and OPENING(data) is not None else NO

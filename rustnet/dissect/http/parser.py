@@ -395,8 +395,8 @@ class HttpParser(Connection):
             talk.finish()
 
 
-_METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+.^_`|~0123456789- "
-"""Bytes of a method after its first, and the space after it."""
+_METHOD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+.^_`|~0123456789- \t"
+"""Bytes of a method after its first, and the blank after it."""
 HTTP = Dissector(
     "http", "Hypertext Transfer Protocol 1.x (RFC 9112)", ("tcp",), PORTS, (Http,),
     probe, HttpParser, first=bytes(range(65, 91)),

@@ -134,7 +134,7 @@ def _describe_tls(row: Proxy, data: bytes) -> None:
         row.client_verified = data[1:_SSL_FIXED] == bytes(4)
     for kind, value in _parts(data[_SSL_FIXED:]):
         if kind == _SSL_VERSION:
-            row.tls_version = text(value)
+            row.tls_version = text(value) or None
         elif kind == _SSL_CN:
             row.client_cn = text(value)
         elif kind == _SSL_CIPHER:

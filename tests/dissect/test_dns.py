@@ -119,6 +119,7 @@ def test_escapes_and_root() -> None:
         (15, b"\0\0\0", "."),
         (16, b"\x06v=spf1", "v=spf1"),
         (16, b"\x01a\x02b\0", '"a" "b\\000"'),
+        (16, b'\x02a"\x02\\b', '"a\\"" "\\\\b"'),
         (33, struct.pack(">HHH", 1, 2, 443) + name("srv.test"), "1 2 443 srv.test"),
         (257, b"\0\x05issueca.test", '0 issue "ca.test"'),
         (65280, b"\x01\x02", "\\# 2 0102"),

@@ -137,7 +137,7 @@ def _strings(data: bytes, pos: int, end: int) -> list[str]:
         after = pos + 1 + data[pos]
         if after > end:
             raise DissectError("character string exceeds its record")
-        items.append(clean(data[pos + 1 : after]))
+        items.append(escaped(data[pos + 1 : after]))
         pos = after
     return items
 

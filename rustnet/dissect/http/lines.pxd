@@ -16,3 +16,4 @@ cdef bint lone_request(bytes data) except -1
 cdef int answers_old(bytes data) except -1
 @cython.locals(line_end=Py_ssize_t, start=bytes)
 cpdef int probe(bytes data, Conversation talk, bint from_src) except -1
+cdef bint _whole_line(bytes data, Py_ssize_t line_end, Conversation talk) except -1

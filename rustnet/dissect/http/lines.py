@@ -126,17 +126,22 @@ def probe(data: bytes, talk: Conversation, from_src: bool) -> int:
             return YES
         return MORE if b"\n" not in data[:MAX_VALUE] and len(data) < MAX_VALUE and OPENING(data) is not None else NO
     line_end = data.find(b"\n")
-    if line_end >= 0:  # a cheap search saves other text protocols the backtracking of the expression
-        if data.find(b"HTTP/1", 0, line_end) > 0 or data.find(b"http/1", 0, line_end) > 0:
-            return YES if request_line(data) is not None else NO
-        if data.find(b" HTTP/", 0, line_end) > 0:
-            return YES if _OTHER_VERSION(data) is not None else NO
-        if start[:4] == b"ICY ":
-            return YES if response_line(data) is not None else NO
-        if (start[:1] in b"GHPDO") and _NO_VERSION.match(data) is not None:
-            return YES if talk.has_port(*PORTS) or _HOST_LINE(data) is not None else NO
-        return NO
+    if line_end >= 0:
+        return YES if _whole_line(data, line_end, talk) else NO
     if OPENING(data) is None:
         return NO
     # A request line may exceed what a probe sees: a method and an absolute target are enough then.
     return YES if len(data) >= 1024 and _LONG(data) is not None else MORE
+
+
+def _whole_line(data: bytes, line_end: int, talk: Conversation) -> bool:
+    """Whether a complete first line is one of HTTP; a cheap search saves other text protocols its expressions."""
+    if data.find(b"HTTP/1", 0, line_end) > 0 or data.find(b"http/1", 0, line_end) > 0:
+        return request_line(data) is not None
+    if data.find(b" HTTP/", 0, line_end) > 0:
+        return _OTHER_VERSION(data) is not None
+    if data[:4].upper() == b"ICY ":
+        return response_line(data) is not None
+    if data[:1] in b"GHPDO" and _NO_VERSION.match(data) is not None:
+        return talk.has_port(*PORTS) or _HOST_LINE(data) is not None
+    return False

@@ -203,7 +203,9 @@ class NntpParser(LineParser):
         kind, _, rest = raw.replace(b"\t", b" ").partition(b" ")
         word = text(kind).upper()
         if word == "USER":
-            self.user = text(rest.strip()) or self.user
+            name, _, more = rest.strip().partition(b" ")  # a user is one word: a second one may be the password
+            self.user = text(name) or self.user
+            self.talk.keep_secret(more, *more.split())
         elif word == "SASL":
             mechanism, _, initial = rest.strip().partition(b" ")
             row.argument = mechanism_name(mechanism, self.talk)

@@ -97,6 +97,12 @@ def test_a_command_without_its_end_costs_as_much_as_its_size() -> None:
     assert_linear(command, 4_000)
 
 
+def test_a_user_is_one_word() -> None:
+    rows = rows_of(lines("< 200 ready", "> AUTHINFO USER bob Sesame1", "< 481 not Sesame1", "> QUIT", "< 205 bye"))
+    assert [row.user for row in rows] == [None, "bob", "bob"]
+    assert "Sesame" not in repr([fields(row) for row in rows])
+
+
 @pytest.mark.parametrize("login", ["GENERIC ntlm Sesame1", "PASS\tSesame1", "SIMPLE Sesame1"])
 def test_a_reply_repeats_no_secret(login: str) -> None:
     rows = rows_of(lines("< 200 ready", f"> AUTHINFO {login}", "< 481 not Sesame1", "> QUIT", "< 205 bye Sesame1"))

@@ -59,7 +59,7 @@ def blank_lines(data: bytes) -> int:
     at = 0
     while at < size and (data[at] == CR or data[at] == LF):
         at += 1
-    return at if at == size or 32 < data[at] < 127 else 0
+    return at if at == size or (at and data[at - 1] == LF and 32 < data[at] < 127) else 0
 
 
 def begins_within(talk: Conversation, from_src: bool) -> bool:

@@ -601,7 +601,7 @@ SIEVE_TALK: Talk = (
         "< " + SCRIPT,
         "< OK",
         '> SETACTIVE "winter"',
-        '< NO (NONEXISTENT) "There is no script by that name"',
+        '< NO (NONEXISTENT) "Nothing has that name"',
         "> XYZW Sesame2",
         '< NO "what"',
         "> LOGOUT",

@@ -97,6 +97,7 @@ def add_flow(writing: Writing, table: str, flow: int, ended: int, reason: str) -
     )
     values = {name: "'x'" if kind == "VARCHAR" else "make_timestamp_ns(1)" if kind == "TIMESTAMP_NS" else "0"
               for name, kind in required}  # fmt: skip
+    values |= {"src_ip": "'192.0.2.1'", "dst_ip": "'192.0.2.2'"}
     values |= {"flow_id": str(flow), "ended_at": f"make_timestamp_ns({ended})", "protocol": "'tcp'",
                "end_reason": f"'{reason}'", "capture_id": "1"}  # fmt: skip
     change(writing, f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join(values.values())})")

@@ -17,8 +17,8 @@ from rustnet.i18n import _
 
 LICENCE = "Apache-2.0"
 LIBRARIES = (
-    "click", "cryptography", "duckdb", "fastjsonschema", "jinja2", "lz4", "maxminddb", "numpy", "platformdirs",
-    "psutil", "publicsuffixlist", "textual", "zstandard",
+    "click", "cryptography", "duckdb", "fastjsonschema", "hpack", "jinja2", "lz4", "maxminddb", "numpy",
+    "platformdirs", "psutil", "publicsuffixlist", "textual", "zstandard",
 )  # fmt: skip
 """Libraries that rustnet needs; a test compares them with pyproject.toml."""
 OPTIONAL = ("pandas", "polars", "pyarrow", "pyshark", "scapy", "textual-serve")

@@ -44,7 +44,8 @@ def expression(column: Column) -> str:
     """SQL that reads one column from the stream ``batch``; a 128-bit integer is two columns of 64 bits there."""
     if column.sql_type == "UHUGEINT":
         high, low = f'batch."{column.name}_hi"', f'batch."{column.name}_lo"'
-        return f"CASE WHEN {high} = 0 AND {low} = 0 THEN NULL ELSE ({high}::UHUGEINT << 64) | {low}::UHUGEINT END"
+        number = f"({high}::UHUGEINT << 64) | {low}::UHUGEINT"
+        return f"CASE WHEN {high} = 0 AND {low} = 0 THEN NULL ELSE {number} END" if column.nullable else number
     return f'batch."{column.name}"'
 
 

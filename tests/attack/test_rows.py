@@ -28,7 +28,7 @@ from rustnet.store.finish import SHARED_TABLES
 from rustnet.store.rows import protocol_batch, record_batch
 from rustnet.store.schema import LEADING, create_table_sql
 from rustnet.store.session import create_or_open
-from rustnet.store.tables import CORE_TABLES, Anomaly, Capture, FlowRow
+from rustnet.store.tables import CORE_TABLES, Address, Anomaly, Capture, FlowRow
 from rustnet.store.writer import Writer
 from tests.support.effort import examples
 from tests.support.packets import udp_frame
@@ -201,6 +201,16 @@ def test_whatever_a_record_holds_its_row_is_stored(tables: duckdb.DuckDBPyConnec
     before = tables.execute(f'SELECT count(*) FROM "{table_name(cls)}"').fetchall()[0][0]
     insert(tables, (cls, tuple(batch)), [batch], table_name(cls))
     assert tables.execute(f'SELECT count(*) FROM "{table_name(cls)}"').fetchall() == [(before + 2,)]
+
+
+def test_a_required_number_of_128_bits_that_is_not_known_is_zero(tables: duckdb.DuckDBPyConnection) -> None:
+    names = [column.name for column in columns(Address)]
+    batch = record_batch(
+        Address, [Address(**dict.fromkeys(names)), Address(**{**dict.fromkeys(names), "num": 1 << 64})]
+    )
+    tables.execute("DELETE FROM addresses")
+    insert(tables, (Address, tuple(batch)), [batch], "addresses")
+    assert tables.execute("SELECT num FROM addresses ORDER BY num").fetchall() == [(0,), (1 << 64,)]
 
 
 @given(st.lists(st.one_of(st.none(), st.lists(st.text(max_size=5), max_size=4)), min_size=2, max_size=40), st.data())

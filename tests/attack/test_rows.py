@@ -204,10 +204,8 @@ def test_whatever_a_record_holds_its_row_is_stored(tables: duckdb.DuckDBPyConnec
 
 
 def test_a_required_number_of_128_bits_that_is_not_known_is_zero(tables: duckdb.DuckDBPyConnection) -> None:
-    names = [column.name for column in columns(Address)]
-    batch = record_batch(
-        Address, [Address(**dict.fromkeys(names)), Address(**{**dict.fromkeys(names), "num": 1 << 64})]
-    )
+    missing: dict[str, Any] = {column.name: None for column in columns(Address)}
+    batch = record_batch(Address, [Address(**missing), Address(**(missing | {"num": 1 << 64}))])
     tables.execute("DELETE FROM addresses")
     insert(tables, (Address, tuple(batch)), [batch], "addresses")
     assert tables.execute("SELECT num FROM addresses ORDER BY num").fetchall() == [(0,), (1 << 64,)]

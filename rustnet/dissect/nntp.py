@@ -6,18 +6,10 @@ the TLS parser reads the rest of the connection. Of AUTHINFO the user and the me
 
 import re
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector, Shape
-from rustnet.dissect.framework.lines import (
-    LOST,
-    MAX_WAITING,
-    Dotted,
-    LineParser,
-    mechanism_name,
-    read_sasl,
-    stray_line,
-    unknown,
-)
-from rustnet.dissect.framework.pairs import Entry, Pairs, elapsed
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector, Shape
+from rustnet.dissect.framework.lines import Dotted, mechanism_name, stray_line, unknown
+from rustnet.dissect.framework.listings import ListingParser
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
@@ -74,95 +66,41 @@ class Nntp:
     """Bytes of the flow are missing, so that this command and its reply cannot be assigned to each other."""
 
 
-class NntpParser(LineParser):
+class NntpParser(ListingParser):
     """One connection."""
 
-    __slots__ = ("answers", "article", "listing", "login", "open", "pairs", "sent", "server", "torn", "user")
+    __slots__ = ("article", "sent")
+
+    TITLE = "NNTP"
+    COMMANDS = _COMMANDS
+    STARTTLS = "STARTTLS"
 
     def __init__(self, talk: Conversation) -> None:
         super().__init__(talk)
-        self.server: bool | None = None
-        """Direction of the server, once a line shows it."""
-        self.search()
-        self.pairs = Pairs(MAX_WAITING)
-        self.open: Entry | None = None
-        """Row of the multi-line reply being read."""
-        self.listing = Dotted()
-        """Those lines."""
-        self.torn = False
-        """Bytes of them are missing, perhaps their end."""
         self.sent: Nntp | None = None
         """Row of the command whose article is being read."""
         self.article = Dotted()
-        self.login: Nntp | None = None
-        """Row of the pending AUTHINFO SASL: the client's next lines are credentials."""
-        self.answers = 0
-        self.user: str | None = None
 
-    def stream(self, data: bytes, from_src: bool) -> int:
-        """Read lines; TLS that arrives before the reply that permits it waits."""
-        if data[:2] == b"\x16\x03" and any(row.command == "STARTTLS" for row, _, _ in self.pairs.waiting):
-            return 0
-        return super().stream(data, from_src)
+    def is_reply(self, line: bytes) -> bool:
+        """Whether a line has the form of a reply."""
+        return _REPLY(line) is not None
 
-    def line(self, line: bytes, from_src: bool) -> int:
-        """Read a command or the first line of a reply."""
-        reply = _REPLY(line)
-        if self.server is None:
-            if not line:
-                return 0
-            if reply is None and _COMMAND(line) is None:
-                raise DissectError("expected a command or a reply")
-            self.server = from_src if reply is not None else not from_src
-            self.pairs.begin(self.talk, not self.server)
-        if from_src != self.server:
-            self._command(line)
-        elif reply is not None:
-            self._reply(line, int(reply.group(1)))
-        return 0
+    def is_whole_reply(self, line: bytes) -> bool:
+        """Whether a line after a loss cannot be the end of another one."""
+        return _WHOLE_REPLY(line) is not None
 
-    def late(self) -> None:
-        """State no more pairs."""
-        self.pairs.give_up()
-
-    def close(self) -> None:
-        """Store what is pending."""
-        if self.open is not None:
-            self.store_row(*self.open)
-            self.open = None
-        for entry in self.pairs.drain():
-            self.store_row(*entry)
-        self.pairs.report(self.talk, "NNTP")
-
-    def resumes(self, line: bytes, from_src: bool) -> bool:
-        """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
-        reply = _WHOLE_REPLY(line) is not None
-        command = text(line.partition(b" ")[0]).upper() in _COMMANDS
-        whole = reply or command if self.server is None else reply if from_src == self.server else command
-        if not whole:
-            self._lose(len(line) + 2, from_src)
-        return whole
-
-    def _lose(self, size: int, from_src: bool) -> None:
-        """Take into account that commands or replies may be missing."""
-        if self.server is None:
-            self.talk.count_lost(size, from_src)
-        elif from_src == self.server:
-            self.pairs.lose_responses(self.open is not None)
-        else:
-            self.pairs.lose_requests(size, self.sent is not None)
+    def is_command(self, line: bytes) -> bool:
+        """Whether a line has the form of a command."""
+        return _COMMAND(line) is not None
 
     def gap(self, size: int, from_src: bool) -> None:
         """Count missing bytes of an article or a list, and take into account what else may be missing."""
-        self._lose(size + self.cut_off, from_src)
         super().gap(size, from_src)
-        if from_src != self.server:
-            self.answers = LOST - 1
-            if self.sent is not None:
-                self.article.lose(size)
-        elif self.open is not None:
-            self.torn = True
-            self.listing.lose(size)
+        if from_src != self.server and self.sent is not None:
+            self.article.lose(size)
+
+    def _sends_message(self) -> bool:
+        return self.sent is not None
 
     def _command(self, line: bytes) -> None:
         match = _COMMAND(line)
@@ -219,17 +157,10 @@ class NntpParser(LineParser):
             self.talk.keep_secret(rest, *(words if word in {"PASS", "SIMPLE"} else (raw, *words[1:])))
         row.command = f"AUTHINFO {word}" if word in {"USER", "PASS", "SASL", "SIMPLE", "GENERIC"} else "AUTHINFO"
 
-    def _credential(self, row: Nntp, line: bytes) -> None:
-        """Read the user, and whether there is a secret, in a response of SASL."""
-        self.answers += 1
-        user, secret = read_sasl(self.talk, row.argument or "", line, self.answers)
-        if user is not None:
-            row.user = self.user = user
-        row.has_password = row.has_password or secret
-
-    def _reply(self, line: bytes, code: int) -> None:
+    def _reply(self, line: bytes) -> None:
         """Read a reply's first line."""
         talk = self.talk
+        code = int(line[:3])
         if code in _FURTHER:
             row = self.pairs.first()
             self.pairs.preliminary()
@@ -249,9 +180,7 @@ class NntpParser(LineParser):
         if row is self.login:
             self.login = None
         if row.command is not None and (code in _LONG or (code == 211 and row.command == "LISTGROUP")):
-            self.open = entry
-            self.listing = Dotted()
-            self.in_body[bool(self.server)] = True
+            self._begin_listing(entry)
             return
         self.store_row(*entry)
         if code == _UPGRADE and row.command == "STARTTLS":
@@ -264,27 +193,14 @@ class NntpParser(LineParser):
     def body(self, data: bytes, pos: int, from_src: bool) -> int:
         """Skip an article or a list up to the line of a single dot."""
         if from_src == self.server:
-            if self.open is None:
-                self.in_body[from_src] = False
-                return pos
-            after = self.listing.read(data, pos)
-            self.open[0].response_bytes = self.listing.size
-            if after >= 0:
-                self._end_listing(from_src)
-        else:
-            after = self.article.read(data, pos)
-            if self.sent is not None:
-                self.sent.request_bytes = self.article.size
-            if after >= 0:
-                self.in_body[from_src] = False
-                self.sent = None
+            return super().body(data, pos, from_src)
+        after = self.article.read(data, pos)
+        if self.sent is not None:
+            self.sent.request_bytes = self.article.size
+        if after >= 0:
+            self.in_body[from_src] = False
+            self.sent = None
         return after if after >= 0 else len(data)
-
-    def _end_listing(self, from_src: bool) -> None:
-        self.in_body[from_src] = self.torn = False
-        if self.open is not None:
-            self.store_row(*self.open)
-            self.open = None
 
 
 def _probe_nntp(data: bytes, talk: Conversation, from_src: bool) -> int:

@@ -6,18 +6,10 @@ parser reads the rest of the connection. Passwords and digests are not kept.
 
 import re
 
-from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, DissectError, Dissector
-from rustnet.dissect.framework.lines import (
-    LOST,
-    MAX_WAITING,
-    Dotted,
-    LineParser,
-    mechanism_name,
-    read_sasl,
-    stray_line,
-    unknown,
-)
-from rustnet.dissect.framework.pairs import Entry, Pairs, elapsed
+from rustnet.dissect.framework.conversation import MORE, NO, YES, Conversation, Dissector
+from rustnet.dissect.framework.lines import mechanism_name, stray_line, unknown
+from rustnet.dissect.framework.listings import ListingParser
+from rustnet.dissect.framework.pairs import elapsed
 from rustnet.dissect.framework.reading import text
 from rustnet.dissect.framework.secrets import reply_text
 from rustnet.dissect.tls.parser import TLS
@@ -63,90 +55,26 @@ class Pop3:
     """Bytes of the flow are missing, so that this command and its reply cannot be assigned to each other."""
 
 
-class Pop3Parser(LineParser):
+class Pop3Parser(ListingParser):
     """One connection."""
 
-    __slots__ = ("answers", "listing", "login", "open", "pairs", "server", "torn", "user")
+    __slots__ = ()
 
-    def __init__(self, talk: Conversation) -> None:
-        super().__init__(talk)
-        self.server: bool | None = None
-        """Direction of the server, once a line shows it."""
-        self.search()
-        self.pairs = Pairs(MAX_WAITING)
-        self.open: Entry | None = None
-        """Row of the multi-line reply being read."""
-        self.listing = Dotted()
-        """Those lines."""
-        self.torn = False
-        """Bytes of them are missing, perhaps their end."""
-        self.login: Pop3 | None = None
-        """Row of the pending AUTH command: the client\'s next lines are credentials."""
-        self.answers = 0
-        self.user: str | None = None
+    TITLE = "POP3"
+    COMMANDS = _COMMANDS
+    STARTTLS = "STLS"
 
-    def stream(self, data: bytes, from_src: bool) -> int:
-        """Read lines; TLS that arrives before the reply that permits it waits."""
-        if data[:2] == b"\x16\x03" and any(row.command == "STLS" for row, _, _ in self.pairs.waiting):
-            return 0
-        return super().stream(data, from_src)
+    def is_reply(self, line: bytes) -> bool:
+        """Whether a line has the form of a reply."""
+        return line.startswith((b"+OK", b"-ERR"))
 
-    def line(self, line: bytes, from_src: bool) -> int:
-        """Read a command or the first line of a reply."""
-        reply = line.startswith((b"+OK", b"-ERR"))
-        if self.server is None:
-            if not line:
-                return 0
-            if not reply and _COMMAND(line) is None:
-                raise DissectError("expected a command or a reply")
-            self.server = from_src if reply else not from_src
-            self.pairs.begin(self.talk, not self.server)
-        if from_src != self.server:
-            self._command(line)
-        elif reply:
-            self._reply(line)
-        return 0
+    def is_whole_reply(self, line: bytes) -> bool:
+        """Whether a line after a loss cannot be the end of another one."""
+        return line.startswith((b"+OK ", b"-ERR "))
 
-    def late(self) -> None:
-        """State no more pairs."""
-        self.pairs.give_up()
-
-    def close(self) -> None:
-        """Store what is pending."""
-        if self.open is not None:
-            self.store_row(*self.open)
-            self.open = None
-        for entry in self.pairs.drain():
-            self.store_row(*entry)
-        self.pairs.report(self.talk, "POP3")
-
-    def resumes(self, line: bytes, from_src: bool) -> bool:
-        """Whether the first line after a loss is a whole one; if it is not, a message began in what is missing."""
-        reply = line.startswith((b"+OK ", b"-ERR "))
-        command = text(line.partition(b" ")[0]).upper() in _COMMANDS
-        whole = reply or command if self.server is None else reply if from_src == self.server else command
-        if not whole:
-            self._lose(len(line) + 2, from_src)
-        return whole
-
-    def _lose(self, size: int, from_src: bool) -> None:
-        """Take into account that commands or replies may be missing."""
-        if self.server is None:
-            self.talk.count_lost(size, from_src)
-        elif from_src == self.server:
-            self.pairs.lose_responses(self.open is not None)
-        else:
-            self.pairs.lose_requests(size)
-
-    def gap(self, size: int, from_src: bool) -> None:
-        """Count missing bytes of a mail, and take into account what else may be missing."""
-        self._lose(size + self.cut_off, from_src)
-        super().gap(size, from_src)
-        if from_src != self.server:
-            self.answers = LOST - 1
-        elif self.open is not None:
-            self.torn = True
-            self.listing.lose(size)
+    def is_command(self, line: bytes) -> bool:
+        """Whether a line has the form of a command."""
+        return _COMMAND(line) is not None
 
     def _command(self, line: bytes) -> None:
         match = _COMMAND(line)
@@ -198,14 +126,6 @@ class Pop3Parser(LineParser):
         if initial.strip():
             self._credential(row, initial.strip())
 
-    def _credential(self, row: Pop3, line: bytes) -> None:
-        """Read the user, and whether there is a secret, in what a client sends after AUTH."""
-        self.answers += 1
-        user, secret = read_sasl(self.talk, row.argument or "", line, self.answers)
-        if user is not None:
-            row.user = self.user = user
-        row.has_password = row.has_password or secret
-
     def _reply(self, line: bytes) -> None:
         """Read a reply's first line."""
         talk = self.talk
@@ -223,31 +143,12 @@ class Pop3Parser(LineParser):
             self.login = None
         listing = row.argument is None or row.command in {"RETR", "TOP"}
         if row.ok and row.command in _LONG and listing:
-            self.open = entry
-            self.listing = Dotted()
-            self.in_body[bool(self.server)] = True
+            self._begin_listing(entry)
             return
         self.store_row(*entry)
         if row.ok and row.command == "STLS":
             self.close()
             talk.hand_over(TLS)
-
-    def body(self, data: bytes, pos: int, from_src: bool) -> int:
-        """Skip a multi-line reply up to the line of a single dot."""
-        if self.open is None:
-            self.in_body[from_src] = False
-            return pos
-        after = self.listing.read(data, pos)
-        self.open[0].response_bytes = self.listing.size
-        if after >= 0:
-            self._end_listing(from_src)
-        return after if after >= 0 else len(data)
-
-    def _end_listing(self, from_src: bool) -> None:
-        self.in_body[from_src] = self.torn = False
-        if self.open is not None:
-            self.store_row(*self.open)
-            self.open = None
 
 
 def _probe_pop3(data: bytes, talk: Conversation, from_src: bool) -> int:
